@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Words every file uses.  No state.
+ */
+#ifndef COPSE_BASE_H
+#define COPSE_BASE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if !defined(__linux__) || !defined(__LP64__) || !(defined(__x86_64__) || defined(__aarch64__))
+#error "copse needs 64-bit Linux on x86-64 or aarch64"
+#endif
+
+typedef uint64_t u64;
+typedef uint32_t u32;
+typedef uint16_t u16;
+typedef uint8_t u8;
+typedef uintptr_t uptr;
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define cold __attribute__((cold, noinline))
+#define hidden __attribute__((visibility("hidden")))
+
+/* What two cores write must be this far apart: x86-64 prefetches lines in pairs. */
+#define APART 128
+
+static inline u64 min_u64(u64 a, u64 b) { return a < b ? a : b; }
+static inline u64 max_u64(u64 a, u64 b) { return a > b ? a : b; }
+/* pre: `unit` is a power of two. */
+static inline u64 round_down(u64 x, u64 unit) { return x & ~(unit - 1); }
+static inline u64 round_up(u64 x, u64 unit) { return (x + unit - 1) & ~(unit - 1); }
+static inline bool is_power_of_two(u64 x) { return x && !(x & (x - 1)); }
+/* pre: x is not 0. */
+static inline unsigned lowest_bit(u64 x) { return (unsigned)__builtin_ctzll(x); }
+static inline unsigned highest_bit(u64 x) { return 63u - (unsigned)__builtin_clzll(x); }
+static inline unsigned count_bits(u64 x) { return (unsigned)__builtin_popcountll(x); }
+/* The lowest n bits. */
+static inline u64 low_bits(unsigned n) { return n >= 64 ? ~(u64)0 : ((u64)1 << n) - 1; }
+
+#endif
