@@ -25,6 +25,16 @@
 #define cas_release(p, expected, v) \
   __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 
+/*
+ * Orders this thread's stores as a child of fork finds them: all before, then those after.  Nothing pairs with it in C's
+ * model, which knows no fork; where the machine keeps stores in order, it only holds the compiler.
+ */
+#if defined(__x86_64__)
+#define order_stores() __asm__ volatile("" ::: "memory")
+#else
+#define order_stores() __asm__ volatile("dmb ishst" ::: "memory")
+#endif
+
 /* A counter that only its owner writes and others read: a plain add, never a locked one. */
 #define count_owner(p, v) store_relaxed((p), load_relaxed(p) + (v))
 

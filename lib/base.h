@@ -22,7 +22,7 @@ typedef uintptr_t uptr;
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define cold __attribute__((cold, noinline))
+#define cold_path __attribute__((cold, noinline))
 #define hidden __attribute__((visibility("hidden")))
 
 /* What two cores write must be this far apart: x86-64 prefetches lines in pairs. */
