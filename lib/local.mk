@@ -2,18 +2,18 @@
 # The libraries.  Every source file is listed; tests/check-layers.sh knows which floor each belongs to.
 
 copse_core_sources = \
-  lib/annotate.h lib/atomic.h lib/base.h lib/check.h lib/check.c \
+  lib/atomic.h lib/base.h lib/check.h lib/check.c \
   lib/tunables.h lib/tunables.c lib/tune.h lib/tune.c \
   lib/lock.h lib/lock.c \
   lib/vm.h lib/vm.c lib/vm_huge.c \
   lib/size_class.h lib/size_class.c \
-  lib/bit_tree.h lib/bit_tree.c \
+  lib/bit_tree.h lib/bit_tree.c lib/chain.h lib/chain.c \
   lib/region.h lib/region.c \
-  lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c \
+  lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c lib/pool_count.c \
   lib/span.h lib/span.c lib/span_run.c \
   lib/bundle.h lib/bundle.c \
   lib/recycler.h lib/recycler.c \
-  lib/cache.h lib/cache.c lib/registry.c \
+  lib/cache.h lib/cache.c lib/cache_direct.c lib/registry.c \
   lib/start.h lib/start.c \
   lib/trim.h lib/trim.c \
   lib/stats.h lib/stats.c \
