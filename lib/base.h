@@ -36,7 +36,7 @@ static inline u64 round_up(u64 x, u64 unit) { return (x + unit - 1) & ~(unit - 1
 static inline bool is_power_of_two(u64 x) { return x && !(x & (x - 1)); }
 /* pre: x is not 0. */
 static inline unsigned lowest_bit(u64 x) { return (unsigned)__builtin_ctzll(x); }
-static inline unsigned highest_bit(u64 x) { return 63u - (unsigned)__builtin_clzll(x); }
+static inline unsigned highest_bit(u64 x) { return 63u ^ (unsigned)__builtin_clzll(x); }
 static inline unsigned count_bits(u64 x) { return (unsigned)__builtin_popcountll(x); }
 /* The lowest n bits. */
 static inline u64 low_bits(unsigned n) { return n >= 64 ? ~(u64)0 : ((u64)1 << n) - 1; }

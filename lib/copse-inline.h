@@ -64,7 +64,7 @@ static inline struct copse_hot_ *copse_hot_of_thread_(void) {
 static inline unsigned copse_class_(size_t size) {
   size_t last = size ? size - 1 : 0;
   if (last < 128) return (unsigned)(last >> 4);
-  unsigned top = 63u - (unsigned)__builtin_clzll(last);
+  unsigned top = 63u ^ (unsigned)__builtin_clzll(last);
   return 4 * top - 20 + (unsigned)(last >> (top - 2) & 3);
 }
 
