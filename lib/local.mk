@@ -5,7 +5,7 @@ copse_core_sources = \
   lib/atomic.h lib/base.h lib/check.h lib/check.c \
   lib/tunables.h lib/tunables.c lib/tune.h lib/tune.c \
   lib/lock.h lib/lock.c \
-  lib/vm.h lib/vm.c lib/vm_huge.c \
+  lib/vm.h lib/vm_call.h lib/vm.c lib/vm_huge.c \
   lib/size_class.h lib/size_class.c \
   lib/bit_tree.h lib/bit_tree.c lib/chain.h lib/chain.c \
   lib/region.h lib/region.c \
@@ -19,6 +19,9 @@ copse_core_sources = \
   lib/stats.h lib/stats.c \
   lib/fork.h lib/fork.c \
   lib/copse.h lib/copse-inline.h lib/copse.c
+
+copse_dropin_sources = $(copse_core_sources) \
+  lib/malloc.c lib/malloc_info.c lib/malloc_stats.c lib/malloc_summary.h
 
 include_HEADERS += lib/copse.h lib/copse-inline.h
 EXTRA_DIST += lib/LAYERS lib/copse.map lib/copse-malloc.map
@@ -59,13 +62,13 @@ copse_dropin_cppflags = $(AM_CPPFLAGS) -DCOPSE_DROPIN
 copse_dropin_cflags = $(AM_CFLAGS) -fno-builtin -shared
 copse_dropin_ldflags = $(AM_LDFLAGS) -avoid-version -no-undefined -shared \
   $(copse_shared_ldflags) -Wl,--version-script=$(top_srcdir)/lib/copse-malloc.map
-lib_libcopse_malloc_la_SOURCES = $(copse_core_sources) lib/malloc.c
+lib_libcopse_malloc_la_SOURCES = $(copse_dropin_sources)
 lib_libcopse_malloc_la_CPPFLAGS = $(copse_dropin_cppflags)
 lib_libcopse_malloc_la_CFLAGS = $(copse_dropin_cflags)
 lib_libcopse_malloc_la_LDFLAGS = $(copse_dropin_ldflags)
 EXTRA_lib_libcopse_malloc_la_DEPENDENCIES = lib/copse-malloc.map
 
-lib_libcopse_malloc_instrumented_la_SOURCES = $(copse_core_sources) lib/malloc.c
+lib_libcopse_malloc_instrumented_la_SOURCES = $(copse_dropin_sources)
 lib_libcopse_malloc_instrumented_la_CPPFLAGS = $(copse_dropin_cppflags) -DCOPSE_INSTRUMENTED
 lib_libcopse_malloc_instrumented_la_CFLAGS = $(copse_dropin_cflags)
 lib_libcopse_malloc_instrumented_la_LDFLAGS = $(copse_dropin_ldflags)
@@ -77,11 +80,11 @@ if COPSE_CXX
 lib_LTLIBRARIES += lib/libcopse-new.la
 lib_libcopse_new_la_SOURCES = lib/new.cc
 lib_libcopse_new_la_CPPFLAGS = $(copse_dropin_cppflags)
-lib_libcopse_new_la_CXXFLAGS = $(AM_CXXFLAGS) -shared
+lib_libcopse_new_la_CXXFLAGS = $(AM_CXXFLAGS) -fno-builtin -shared
 lib_libcopse_new_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -shared -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now
 else
 EXTRA_DIST += lib/new.cc
 endif
 else
-EXTRA_DIST += lib/malloc.c lib/new.cc
+EXTRA_DIST += $(copse_dropin_sources) lib/new.cc
 endif

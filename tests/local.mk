@@ -6,23 +6,12 @@
 
 copse_unit_tests =
 
-# Scripts: .sh passes by its exit status (77: not possible here), .tap prints TAP.  They find their way by the variables of
-# AM_TESTS_ENVIRONMENT.
-copse_script_tests =
-
-# Headers and sources that tests share.
-copse_test_headers =
-
-copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
-
-TEST_EXTENSIONS = .sh .tap
-LOG_DRIVER = env AM_TAP_AWK='$(AWK)' CMOCKA_MESSAGE_OUTPUT=TAP $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
-TAP_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+# Scripts print TAP, by tests/tap.sh; they find their way by the variables of # The tests take these from here, so that none of them is tied to a place.
 AM_TESTS_ENVIRONMENT = \
-  srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' \
-  CC='$(CC)' CXX='$(CXX)' CFLAGS='$(CFLAGS)' NM='$(NM)' OBJDUMP='$(OBJDUMP)' READELF='$(READELF)' \
-  COPSE_SHARED='$(enable_shared)' COPSE_SANITIZERS='$(enable_sanitizers)'; \
-  export srcdir builddir CC CXX CFLAGS NM OBJDUMP READELF COPSE_SHARED COPSE_SANITIZERS;
+  top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
+  CC='$(CC)'; CXX='$(CXX)'; CFLAGS='$(CFLAGS)'; NM='$(NM)'; OBJDUMP='$(OBJDUMP)'; READELF='$(READELF)'; \
+  COPSE_SHARED='$(copse_shared)'; COPSE_CXX='$(copse_have_cxx)'; COPSE_SANITIZERS='$(copse_sanitizers)'; \
+  export top_srcdir top_builddir CC CXX CFLAGS NM OBJDUMP READELF COPSE_SHARED COPSE_CXX COPSE_SANITIZERS;
 
 EXTRA_DIST += $(copse_unit_tests:=.c) $(copse_test_headers) $(copse_script_tests)
 
@@ -34,6 +23,11 @@ else
 check-local:
 	@echo "make check needs cmocka (Debian: libcmocka-dev): install it and run configure again" >&2; exit 1
 endif
+
+# Order alone, and only of those that run this time.
+copse_alone_logs = $(filter $(TEST_LOGS),$(addsuffix .log,$(basename $(copse_alone_tests))))
+copse_before = $(filter-out $(copse_alone_logs),$(TEST_LOGS))
+$(foreach log,$(copse_alone_logs),$(eval $(log): | $(copse_before))$(eval copse_before += $(log)))
 
 # One source, two objects: written out for GNU make, since automake would want six lines for each test.
 copse_test_compile = $(AM_V_CC)$(MKDIR_P) tests/.deps && \
