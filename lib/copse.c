@@ -185,8 +185,13 @@ void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
     errno = saved;
     if (moved) return moved;
   }
+  int before = errno;
   void *fresh = copse_alloc(new_size);
-  if (unlikely(!fresh)) return NULL;
+  if (unlikely(!fresh)) {
+    if (new_size > room) return NULL;
+    errno = before; /* it could not move to less memory, but it fits where it is */
+    return ptr;
+  }
   memcpy(fresh, ptr, min_u64(old_size, new_size));
   copse_hot_free_by_address_(ptr);
   return fresh;
