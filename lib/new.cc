@@ -5,7 +5,7 @@
  *
  * How it works.  libstdc++'s operators already call malloc and free, hence a C++ program is on copse without this file.
  * What this file adds is that `delete` hands on the size which the compiler knows, to free_sized and
- * free_aligned_sized, which need not find it out.
+ * free_aligned_sized: the instrumented drop-in checks it, and the release one is free to use it.
  *
  * A sized free is right only if the memory came from the same allocator's malloc, asked for with just that size.
  * Neither is certain here, since this object is one of several in the program:
@@ -19,7 +19,7 @@
  * each form calls the plainer form that the standard says it calls, through its symbol, so that replacements are heard.
  *
  * A program that deletes an object with a size other than it was allocated with (a derived object through a base without
- * a virtual destructor) is undefined in C++, and here it will show.
+ * a virtual destructor) is undefined in C++, and here it may show.
  */
 #include <cstdlib>
 #include <dlfcn.h>
