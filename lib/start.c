@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "start.h"
 #include "check.h"
 #include "fork.h"
