@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "lock.h"
 #include "atomic.h"
 #include "check.h"

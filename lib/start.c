@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "start.h"
 #include "check.h"
 #include "fork.h"
