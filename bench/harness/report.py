@@ -51,11 +51,16 @@ def figures_table(rows, names, ours, extras):
     return table(header, lines)
 
 
+def percent(cell):
+    """A single value has no spread."""
+    return f"{cell['spread'] * 100:.0f} %" if cell and len(cell["values"]) > 1 else "-"
+
+
 def spread_table(rows, names):
     lines = []
     for row in rows:
         cells = row["allocators"]
-        lines.append([row["label"]] + [f"{cells[n]['spread'] * 100:.0f} %" if n in cells else "-" for n in names])
+        lines.append([row["label"]] + [percent(cells.get(n)) for n in names])
     return table(["row"] + names, lines)
 
 
