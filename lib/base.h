@@ -22,7 +22,7 @@ typedef uintptr_t uptr;
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define cold __attribute__((cold, noinline))
+#define cold_path __attribute__((cold, noinline))
 #define hidden __attribute__((visibility("hidden")))
 
 /* What two cores write must be this far apart: x86-64 prefetches lines in pairs. */
@@ -36,7 +36,7 @@ static inline u64 round_up(u64 x, u64 unit) { return (x + unit - 1) & ~(unit - 1
 static inline bool is_power_of_two(u64 x) { return x && !(x & (x - 1)); }
 /* pre: x is not 0. */
 static inline unsigned lowest_bit(u64 x) { return (unsigned)__builtin_ctzll(x); }
-static inline unsigned highest_bit(u64 x) { return 63u - (unsigned)__builtin_clzll(x); }
+static inline unsigned highest_bit(u64 x) { return 63u ^ (unsigned)__builtin_clzll(x); }
 static inline unsigned count_bits(u64 x) { return (unsigned)__builtin_popcountll(x); }
 /* The lowest n bits. */
 static inline u64 low_bits(unsigned n) { return n >= 64 ? ~(u64)0 : ((u64)1 << n) - 1; }

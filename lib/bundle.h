@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bundle: up to 64 slot addresses, out of band, on a 1 KB boundary.  Its memory is never unmapped.
+ *
+ *   0        448    456     464                504    512                     1024
+ *   |  none  | next | batch | bottom | ...     | NULL | slot 0 .. slot 63 |
+ *
+ * A bundle of depth d uses the upper d slots; the word below them is NULL.  A bundle of class c is a promise: every slot
+ * in it is at least that large and that aligned.
+ * It belongs to one thread at a time (its top, its spare, its empties) or to a recycler.
+ */
+#ifndef COPSE_BUNDLE_H
+#define COPSE_BUNDLE_H
+
+#include "atomic.h"
+
+enum { BUNDLE_BYTES = 1024, BUNDLE_SLOTS = 64 };
+
+struct bundle {
+  char unused[448];
+  struct bundle *next;  /* in a recycler: the one below.  Atomic, relaxed: a pop that lost reads a stale one, and retries */
+  struct bundle *batch; /* of empties: the next in this thread's list, or in the batch */
+  void **bottom;        /* &slot[64 - depth] */
+  void *reserved[4];
+  void *null;
+  void *slot[BUNDLE_SLOTS];
+};
+static_assert(sizeof(struct bundle) == BUNDLE_BYTES, "a bundle is 1 KB");
+static_assert(offsetof(struct bundle, null) == 504 && offsetof(struct bundle, slot) == 512, "NULL stands below the slots");
+
+/* The bundle that `top` points into; of a full one it is the byte behind. */
+static inline struct bundle *bundle_of(void **top) {
+  return (struct bundle *)(((uptr)top - 1) & ~(uptr)(BUNDLE_BYTES - 1));
+}
+/* relaxed: statistics read the bottom of bundles that are another thread's by now, and get a figure, if an old one. */
+static inline void **bundle_bottom(const struct bundle *b) { return load_relaxed(&b->bottom); }
+static inline unsigned bundle_depth(const struct bundle *b) {
+  return (unsigned)((void *const *)b->slot + BUNDLE_SLOTS - bundle_bottom(b));
+}
+static inline unsigned bundle_count(const struct bundle *b, void **top) { return (unsigned)(top - bundle_bottom(b)); }
+
+/* Makes an empty bundle that holds `depth` slots, 1 to 64. */
+static inline void bundle_open(struct bundle *b, unsigned depth) {
+  void **bottom = b->slot + BUNDLE_SLOTS - depth;
+  store_relaxed(&b->bottom, bottom);
+  bottom[-1] = NULL;
+}
+
+/*
+ * New bundles, `n` at most, linked by `batch`; NULL: no memory.  Any thread, no lock: the claim is an atomic add, and
+ * each claimant commits its own.
+ */
+hidden struct bundle *copse_bundle_make(unsigned n);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache.h"
+#include "check.h"
+#include "tunables.h"
+
+struct bundle copse_bundle_dummy __attribute__((aligned(BUNDLE_BYTES))) = {
+  .bottom = copse_bundle_dummy.slot + BUNDLE_SLOTS,
+};
+
+/* Every top at the dummy's end: full, and with a NULL below. */
+#define D copse_bundle_dummy.slot + BUNDLE_SLOTS
+#define D8 D, D, D, D, D, D, D, D
+#define DUMMY_HOT {.hot = {{D8, D8, D8, D8, D8, D8, D8, D8}, 0, 0}}
+struct cache copse_cache_start = DUMMY_HOT, copse_cache_exited = DUMMY_HOT;
+
+struct recycler copse_recyclers[CLASSES];
+u64 copse_generation;
+
+/* Batches of empty bundles, EMPTIES_KEPT / 2 each: the threads that only free need what those that only allocate leave. */
+static struct recycler empties;
+
+#define SPARE_COUNT ((u64)BUNDLE_BYTES - 1)
+static struct bundle *spare_bundle(u64 word) { return (struct bundle *)(word & ~SPARE_COUNT); }
+static u64 spare_word(struct bundle *b, unsigned count) { return (uptr)b | count; }
+
+/* How deep bundles of a class may be, by now. */
+static unsigned depth_limit(unsigned class) {
+  u64 size = class_size(class);
+  /* relaxed: parameters stand on their own. */
+  if (size <= 1024) return (unsigned)load_relaxed(&copse_tunables.depth_1k);
+  if (size <= 8192) return (unsigned)load_relaxed(&copse_tunables.depth_8k);
+  if (size <= 65536) return (unsigned)load_relaxed(&copse_tunables.depth_64k);
+  return (unsigned)load_relaxed(&copse_tunables.depth_1m);
+}
+
+static unsigned recycler_cap(unsigned class, unsigned depth) {
+  u64 most = max_u64(RECYCLER_BYTES / (depth * class_size(class)), 1);
+  return (unsigned)min_u64(load_relaxed(&copse_tunables.recycler), most);
+}
+
+/* ---- empties ---- */
+
+static void empty_put(struct cache *c, struct bundle *b) {
+  if (c->empties_count >= EMPTIES_KEPT) {
+    struct bundle *batch = c->empties, *last = batch;
+    for (unsigned i = 1; i < EMPTIES_KEPT / 2; i++) last = last->batch;
+    c->empties = last->batch;
+    c->empties_count -= EMPTIES_KEPT / 2;
+    last->batch = NULL;
+    order_stores();
+    if (!copse_recycler_push_mpmc(&empties, batch, RECYCLER_MAX)) {
+      last->batch = c->empties;
+      c->empties = batch;
+      c->empties_count += EMPTIES_KEPT / 2;
+    }
+  }
+  b->batch = c->empties;
+  c->empties = b;
+  c->empties_count++;
+}
+
+static struct bundle *empty_take(struct cache *c) {
+  if (!c->empties) {
+    struct bundle *batch = copse_recycler_pop_mpmc(&empties);
+    if (!batch) batch = copse_bundle_make(EMPTIES_KEPT / 4);
+    c->empties = batch;
+    for (; batch; batch = batch->batch) c->empties_count++;
+  }
+  struct bundle *b = c->empties;
+  if (!b) return NULL;
+  c->empties = b->batch;
+  c->empties_count--;
+  return b;
+}
+
+/* ---- the top ---- */
+
+/* Says how many slots are between two places, for a child of fork to count.  relaxed: nobody else reads it. */
+static void flight(struct cache *c, unsigned class, unsigned count) { store_relaxed(&c->flight, (u64)class << 8 | count); }
+
+/* The bundle that the thread works on, away from its place; NULL where it is the dummy. */
+static struct bundle *top_take(struct cache *c, unsigned class, unsigned *count) {
+  void **top = load_relaxed(&c->hot.top[class]);
+  *count = 0;
+  if (top == dummy_top()) return NULL;
+  struct bundle *b = bundle_of(top);
+  *count = bundle_count(b, top);
+  /* relaxed: other threads read the top, and nothing through the dummy's. */
+  flight(c, class, *count);
+  store_relaxed(&c->hot.top[class], dummy_top());
+  /* What follows writes the new place of the bundle and its slots. */
+  order_stores();
+  return b;
+}
+
+/* Makes it the bundle to work on, with `count` slots. */
+static void top_put(struct cache *c, unsigned class, struct bundle *b, unsigned count) {
+  /* release: pairs with the acquire in copse_cache_count and copse_cache_fork_child: its slots and bottom are visible. */
+  store_release(&c->hot.top[class], bundle_bottom(b) + count);
+  flight(c, 0, 0);
+}
+
+/* Takes the bundle's last slot on its way to the top. */
+static void *top_put_and_pop(struct cache *c, unsigned class, struct bundle *b, unsigned count) {
+  void *p = b->bottom[count - 1];
+  top_put(c, class, b, count - 1);
+  return p;
+}
+
+static u64 spare_exchange(struct cache *c, unsigned class, u64 word) {
+  /* acq_rel: the release publishes the bundle's slots to a trim that takes it (copse_cache_take_spare), the acquire is
+   * for the bundle that comes out, whose slots this thread wrote itself. */
+  return exchange_acq_rel(&c->spare[class], word);
+}
+
+/* Puts an empty bundle away: as the spare if there is none. */
+static void retire(struct cache *c, unsigned class, struct bundle *b) {
+  if (!b) return;
+  u64 none = 0;
+  /* release: pairs with the acquire of a trim's exchange. */
+  if (load_relaxed(&c->spare[class]) || !cas_release(&c->spare[class], &none, spare_word(b, 0))) empty_put(c, b);
+}
+
+/* ---- alloc ---- */
+
+void *copse_cache_refill_owner(struct cache *c, unsigned class) {
+  copse_cache_follow_owner(c);
+  unsigned count;
+  struct bundle *b = top_take(c, class, &count);
+  must(count == 0);
+  /* The spare, if it has anything: the empty one takes its place. */
+  if (load_relaxed(&c->spare[class]) & SPARE_COUNT) {
+    u64 spare = spare_exchange(c, class, b ? spare_word(b, 0) : 0);
+    b = spare_bundle(spare); /* NULL: a trim was faster */
+    count = (unsigned)(spare & SPARE_COUNT);
+    flight(c, class, count);
+    if (count) return top_put_and_pop(c, class, b, count);
+  }
+  struct bundle *full = copse_recycler_pop_mpmc(recycler_of(class, 0));
+  if (full) {
+    retire(c, class, b);
+    flight(c, class, bundle_depth(full));
+    count_owner(&c->pops, 1);
+    if (c->depth[class] < bundle_depth(full)) c->depth[class] = (u8)bundle_depth(full);
+    return top_put_and_pop(c, class, full, bundle_depth(full));
+  }
+  if (!b) b = empty_take(c);
+  if (!b) return copse_direct_alloc(class);
+  unsigned limit = depth_limit(class), depth = c->depth[class] ? 2u * c->depth[class] : DEPTH_FIRST;
+  if (depth > limit) depth = limit;
+  bundle_open(b, depth);
+  count = copse_direct_take(class, depth, b->bottom);
+  if (!count) {
+    empty_put(c, b);
+    return NULL;
+  }
+  c->depth[class] = (u8)depth;
+  count_owner(&c->refills, 1);
+  return top_put_and_pop(c, class, b, count);
+}
+
+/* ---- free ---- */
+
+/* An empty bundle to free into, away from any place; NULL: no memory. */
+static struct bundle *open_empty(struct cache *c, unsigned class, struct bundle *b) {
+  if (!b) b = empty_take(c);
+  if (!b) return NULL;
+  if (!c->depth[class]) {
+    unsigned limit = depth_limit(class);
+    c->depth[class] = (u8)(limit < DEPTH_FIRST ? limit : DEPTH_FIRST);
+  }
+  bundle_open(b, c->depth[class]);
+  return b;
+}
+
+/* Makes room in a full bundle that is not as deep as it may be. */
+static void deepen(struct bundle *b, unsigned count, unsigned depth) {
+  void **from = b->bottom;
+  bundle_open(b, depth);
+  for (unsigned i = 0; i < count; i++) b->bottom[i] = from[i];
+}
+
+void copse_cache_spill_owner(struct cache *c, unsigned class, void *p) {
+  copse_cache_follow_owner(c);
+  unsigned count, limit = depth_limit(class);
+  struct bundle *b = top_take(c, class, &count);
+  if (b && count < limit) {
+    unsigned depth = 2 * count > limit ? limit : 2 * count;
+    deepen(b, count, depth);
+    c->depth[class] = (u8)depth;
+  } else if (b) {
+    /* The full one becomes the spare; the spare that comes out is empty, or it goes on to whoever needs it. */
+    u64 spare = spare_exchange(c, class, spare_word(b, count));
+    b = spare_bundle(spare);
+    count = (unsigned)(spare & SPARE_COUNT);
+    flight(c, class, count);
+    if (count) {
+      unsigned depth = bundle_depth(b);
+      if (count == depth && copse_recycler_push_mpmc(recycler_of(class, 0), b, recycler_cap(class, depth))) {
+        count_owner(&c->pushes, 1);
+        b = NULL;
+      } else {
+        copse_direct_put(count, b->bottom);
+        count_owner(&c->flushes, 1);
+      }
+      count = 0;
+    }
+    b = open_empty(c, class, b);
+  } else {
+    /* The first of its class: an empty spare serves. */
+    u64 spare = load_relaxed(&c->spare[class]);
+    if (spare && !(spare & SPARE_COUNT)) b = spare_bundle(spare_exchange(c, class, 0));
+    b = open_empty(c, class, b);
+  }
+  if (!b) {
+    copse_direct_put(1, &p);
+    return;
+  }
+  b->bottom[count] = p;
+  top_put(c, class, b, count + 1);
+}
+
+/* ---- trim ---- */
+
+void copse_cache_take_spare(struct cache *c, unsigned class, struct cache *of) {
+  /* relaxed: only to spare the exchange where there is nothing. */
+  if (!load_relaxed(&of->spare[class])) return;
+  /* acquire: pairs with the release of the owner's exchange: the slots in the bundle are visible. */
+  u64 spare = exchange_acquire(&of->spare[class], (u64)0);
+  if (!spare) return;
+  struct bundle *b = spare_bundle(spare);
+  copse_direct_put((unsigned)(spare & SPARE_COUNT), b->bottom);
+  empty_put(c, b);
+}
+
+void copse_cache_drain(struct cache *c, unsigned class) {
+  struct bundle *b;
+  /* Bounded: a recycler never holds more, and what comes in meanwhile can wait. */
+  for (unsigned i = 0; i < RECYCLER_MAX && (b = copse_recycler_pop_mpmc(recycler_of(class, 0))); i++) {
+    copse_direct_put(bundle_depth(b), b->bottom);
+    empty_put(c, b);
+  }
+}
+
+void copse_cache_flush_owner(struct cache *c) {
+  for (unsigned class = 0; class < CLASSES; class++) {
+    unsigned count;
+    struct bundle *b = top_take(c, class, &count);
+    if (b) {
+      copse_direct_put(count, b->bottom);
+      flight(c, 0, 0);
+      empty_put(c, b);
+      count_owner(&c->flushes, 1);
+    }
+    copse_cache_take_spare(c, class, c);
+    c->depth[class] = 0;
+  }
+}
+
+void copse_cache_follow_owner(struct cache *c) {
+  /* acquire: pairs with the release in copse_trim; nothing but the order of flush after the call is wanted. */
+  u64 generation = load_acquire(&copse_generation);
+  if (likely(load_relaxed(&c->seen) == generation)) return;
+  copse_cache_flush_owner(c);
+  /* release: pairs with the acquire in copse_trim_pending: who sees this sees the flushed pools. */
+  store_release(&c->seen, generation);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A thread's bundles: one that it works on and a spare, a class; and the registry of all such records.
+ *
+ * Records are never unmapped; a record of a thread that ended is taken by the next one.  Only its thread writes a record,
+ * but for the spares, which are exchanged atomically, so that a trim can take those of a thread that is blocked.
+ * At every instruction a slot is reachable from at most one of {top, spare, recycler, block word}: the private view is
+ * emptied first, the new place is written last.  So a child of fork never finds a slot twice; what was in between is lost
+ * and counted.
+ *
+ * A thread starts on the record `start`, whose tops point into a bundle that is both empty and full; so its first call
+ * needs no test.  After its end it stands on `exited`, just such a one: then every operation goes to the pool.
+ */
+#ifndef COPSE_CACHE_H
+#define COPSE_CACHE_H
+
+#include "base.h"
+#include "atomic.h"
+#include "bundle.h"
+#include "copse-inline.h"
+#include "recycler.h"
+#include "size_class.h"
+
+struct cache {
+  /* Owner; tops are read by others. */
+  struct copse_hot_ hot;
+  struct bundle *empties;        /* linked by `batch` */
+  unsigned empties_count;
+  u8 depth[CLASSES];             /* of the bundle that was opened last; 0: none since the last flush */
+  u64 refills, flushes, pops, pushes; /* read by statistics */
+
+  /* Owner writes, trim reads. */
+  u64 seen __attribute__((aligned(APART))); /* the generation that this thread has followed */
+  u64 flight;                    /* class << 8 | slots between two places, as far as is known */
+
+  /* Atomic, written by anybody. */
+  u64 spare[CLASSES] __attribute__((aligned(APART))); /* bundle | slots in it; 0: none */
+  u32 taken;                     /* has a thread */
+
+  /* Constant once it is in the registry. */
+  struct cache *next;
+} __attribute__((aligned(APART)));
+
+hidden extern struct cache copse_cache_start, copse_cache_exited;
+hidden extern struct recycler copse_recyclers[CLASSES];
+/* How many trims were asked for. */
+hidden extern u64 copse_generation;
+
+static inline struct recycler *recycler_of(unsigned class, unsigned shard) {
+  (void)shard; /* one shard, until a machine of many cores says otherwise */
+  return &copse_recyclers[class];
+}
+
+/* The bundle that is both empty and full. */
+hidden extern struct bundle copse_bundle_dummy;
+static inline void **dummy_top(void) { return copse_bundle_dummy.slot + BUNDLE_SLOTS; }
+
+/* ---- cache.c; the calling thread's own record ---- */
+
+/* One slot of the class, when its top bundle is empty.  NULL: no memory. */
+hidden void *copse_cache_refill_owner(struct cache *c, unsigned class);
+/* Takes `p`, of region `class`, when that top bundle is full. */
+hidden void copse_cache_spill_owner(struct cache *c, unsigned class, void *p);
+/* Returns every slot to its pool. */
+hidden void copse_cache_flush_owner(struct cache *c);
+/* If a trim was asked for since, flushes. */
+hidden void copse_cache_follow_owner(struct cache *c);
+/* Takes the spare of another thread (or of this one) and returns its slots to the pools. */
+hidden void copse_cache_take_spare(struct cache *c, unsigned class, struct cache *of);
+/* Empties the recycler of a class into the pools. */
+hidden void copse_cache_drain(struct cache *c, unsigned class);
+
+/* ---- cache_direct.c; without a cache ---- */
+
+/* One slot of the class from its pool, or of a larger one where that is full.  NULL: no memory. */
+hidden void *copse_direct_alloc(unsigned class);
+/* The same, up to `n` slots into out[0..n), the lowest address last.  Returns how many. */
+hidden unsigned copse_direct_take(unsigned class, unsigned n, void *out[]);
+/* Returns slots of any classes to their pools. */
+hidden void copse_direct_put(unsigned n, void *const slots[]);
+/* One slot of a slotwise class; *zero: its bytes are zero. */
+hidden void *copse_direct_alloc_zero(unsigned class, bool *zero);
+
+/* ---- registry.c ---- */
+
+/* A record for the calling thread: one that is free, or a new one.  NULL: no memory. */
+hidden struct cache *copse_cache_attach(void);
+/* Flushes it and leaves it to the next thread. */
+hidden void copse_cache_detach_owner(struct cache *c);
+/* The first record; the others follow by `next`. */
+hidden struct cache *copse_cache_first(void);
+/* Slots in bundles of a class, in all records and the recycler.  Exact where the threads are at rest. */
+hidden u64 copse_cache_count(unsigned class);
+/* Whether any top is off the dummy. */
+hidden bool copse_cache_holds(const struct cache *c);
+/* In a forked child: what the threads that do not exist here had cached goes back to the pools; what was
+ * between two places is counted as lost. */
+hidden void copse_cache_fork_child(struct cache *mine);
+
+static inline struct cache *cache_of_hot(struct copse_hot_ *hot) { return (struct cache *)(void *)hot; }
+static inline bool hot_is_dummy(const struct copse_hot_ *hot) {
+  return hot == &copse_cache_start.hot || hot == &copse_cache_exited.hot;
+}
+
+#endif

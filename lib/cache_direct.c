@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Slots straight from and to the pools, routed home by their addresses. */
+#include "cache.h"
+#include "check.h"
+#include "pool.h"
+
+/*
+ * A class whose region is full borrows from a larger one that is at least as aligned: a bundle is a promise of size and
+ * alignment, and a slot finds its way home by its address.
+ */
+static bool may_borrow(unsigned from, unsigned class) { return class_alignment(from) >= class_alignment(class); }
+
+unsigned copse_direct_take(unsigned class, unsigned n, void *out[]) {
+  unsigned taken = 0;
+  for (unsigned from = class; from < CLASSES; from++) {
+    if (from != class && !may_borrow(from, class)) continue;
+    enum pool_outcome outcome = copse_pool_take(&copse_pools[from], from == class ? n : 1, out, &taken);
+    if (outcome == POOL_TAKEN) return taken;
+    if (outcome == POOL_REFUSED) return 0;
+  }
+  return 0;
+}
+
+void *copse_direct_alloc(unsigned class) {
+  void *p;
+  return copse_direct_take(class, 1, &p) ? p : NULL;
+}
+
+void *copse_direct_alloc_zero(unsigned class, bool *zero) {
+  void *p;
+  enum pool_outcome outcome = copse_pool_take_one(&copse_pools[class], &p, zero);
+  if (outcome == POOL_TAKEN) return p;
+  *zero = false;
+  return outcome == POOL_EXHAUSTED ? copse_direct_alloc(class) : NULL;
+}
+
+void copse_direct_put(unsigned n, void *const slots[]) {
+  for (unsigned i = 0; i < n;) {
+    u64 class = region_of(slots[i]);
+    unsigned from = i;
+    must(class < CLASSES);
+    while (i < n && region_of(slots[i]) == class) i++;
+    copse_pool_put(&copse_pools[class], i - from, slots + from);
+  }
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Says what went wrong in one line on stderr, and aborts.  Allocates nothing, takes no lock. */
+#include "check.h"
+
+#ifdef COPSE_INSTRUMENTED
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void say(const char *line, int length, size_t room) {
+  size_t n = length < 0 ? 0 : (size_t)length < room ? (size_t)length : room - 1;
+  while (n) {
+    ssize_t written = write(STDERR_FILENO, line, n);
+    if (written <= 0) break;
+    line += written;
+    n -= (size_t)written;
+  }
+}
+
+void copse_misuse(const char *function, const char *message, const void *pointer, u64 size) {
+  char line[256];
+  say(line, snprintf(line, sizeof line, "copse: %s: %s (pointer %p, size %llu)\n", function, message, pointer,
+                     (unsigned long long)size), sizeof line);
+  abort();
+}
+
+void copse_broken(const char *expression, const char *file, int line_number) {
+  char line[256];
+  say(line, snprintf(line, sizeof line, "copse: broken invariant: %s at %s:%d\n", expression, file, line_number),
+      sizeof line);
+  abort();
+}
+#else
+typedef int copse_check_is_empty;
+#endif

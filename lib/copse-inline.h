@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hot path, for callers who want it inlined.
+ *
+ * Opt in by including this file and calling copse_inline_alloc and copse_inline_free where copse_alloc and copse_free
+ * would do; their contracts are those of copse_alloc, copse_free and copse_free_unsized, and both kinds may be mixed
+ * freely.  ABI: what ends in an underscore here may change with any release; link libcopse statically, or rebuild when
+ * its version changes.  Where COPSE_INSTRUMENTED is defined (pkg-config copse-instrumented does), these call the functions.
+ *
+ *   hot->top[class] --> | header | NULL | slot | slot | slot |   ...   | <- 1 KB boundary
+ *                                                        ^top
+ *
+ * The NULL below the bottom is the only test for empty, the boundary the only one for full.  A thread's first call finds
+ * a bundle that is both.
+ */
+#ifndef COPSE_INLINE_H
+#define COPSE_INLINE_H
+
+#include "copse.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The first bytes of a thread's cache.  Only its thread writes them, but for `base` and `bits`, which are constant. */
+struct copse_hot_ {
+  void **top[64]; /* by region; other threads may read them */
+  uintptr_t base; /* of the reservation; before the process's first allocation every pointer is foreign to it */
+  uint64_t bits;  /* of a region's offset */
+};
+
+#ifdef COPSE_TLS_DYNAMIC
+COPSE_API extern __thread struct copse_hot_ *copse_self_;
+#else
+COPSE_API extern __thread struct copse_hot_ *copse_self_ __attribute__((tls_model("initial-exec")));
+#endif
+
+COPSE_API void *copse_alloc_slow_(unsigned size_class) __attribute__((cold));
+COPSE_API void *copse_alloc_large_(size_t size) __attribute__((cold));
+COPSE_API void copse_free_slow_(void *ptr) __attribute__((cold));
+
+/*
+ * The calling thread's cache.  A fiber may have moved since the last call, so a compiler must not keep the address of a
+ * thread-local variable across calls: the asm is volatile, and so is not hoisted over them.
+ */
+static inline struct copse_hot_ *copse_hot_of_thread_(void) {
+#if defined(__x86_64__) && !defined(COPSE_TLS_DYNAMIC)
+  struct copse_hot_ *hot;
+  uintptr_t offset;
+  __asm__("movq copse_self_@gottpoff(%%rip), %0" : "=r"(offset));
+  __asm__ volatile("movq %%fs:(%1), %0" : "=r"(hot) : "r"(offset));
+  return hot;
+#elif defined(__aarch64__) && !defined(COPSE_TLS_DYNAMIC)
+  uintptr_t offset, thread;
+  __asm__("adrp %0, :gottprel:copse_self_\n\tldr %0, [%0, #:gottprel_lo12:copse_self_]" : "=r"(offset));
+  __asm__ volatile("mrs %0, tpidr_el0" : "=r"(thread));
+  return *(struct copse_hot_ **)(thread + offset);
+#else
+  return copse_self_;
+#endif
+}
+
+/* 16-byte steps to 128, then four per doubling.  pre: size <= COPSE_CLASS_SIZE_MAX. */
+static inline unsigned copse_class_(size_t size) {
+  size_t last = size ? size - 1 : 0;
+  if (last < 128) return (unsigned)(last >> 4);
+  unsigned top = 63u ^ (unsigned)__builtin_clzll(last);
+  return 4 * top - 20 + (unsigned)(last >> (top - 2) & 3);
+}
+
+static inline void *copse_hot_alloc_(unsigned size_class) {
+  struct copse_hot_ *hot = copse_hot_of_thread_();
+  /* relaxed: this thread alone writes it. */
+  void **top = __atomic_load_n(&hot->top[size_class], __ATOMIC_RELAXED);
+  void *p = top[-1];
+  if (__builtin_expect(!p, 0)) return copse_alloc_slow_(size_class);
+  /* relaxed: trim and statistics read it, and nothing through it. */
+  __atomic_store_n(&hot->top[size_class], top - 1, __ATOMIC_RELAXED);
+  return p;
+}
+
+/* pre: `region` is that of `p`. */
+static inline void copse_hot_free_(struct copse_hot_ *hot, uint64_t region, void *p) {
+  void **top = __atomic_load_n(&hot->top[region], __ATOMIC_RELAXED);
+  if (__builtin_expect(((uintptr_t)top & 1023) == 0, 0)) {
+    copse_free_slow_(p);
+    return;
+  }
+  *top = p;
+  /* release: a child of fork that reads this top finds the slot written below it (copse_cache_fork_child). */
+  __atomic_store_n(&hot->top[region], top + 1, __ATOMIC_RELEASE);
+}
+
+static inline void copse_hot_free_by_address_(void *p) {
+  struct copse_hot_ *hot = copse_hot_of_thread_();
+  uint64_t region = ((uintptr_t)p - hot->base) >> hot->bits;
+  if (__builtin_expect(region > 63, 0)) {
+    copse_free_slow_(p);
+    return;
+  }
+  copse_hot_free_(hot, region, p);
+}
+
+#ifdef COPSE_INSTRUMENTED
+
+static inline void *copse_inline_alloc(size_t size) { return copse_alloc(size); }
+static inline void copse_inline_free(void *ptr, size_t size) { copse_free(ptr, size); }
+static inline void copse_inline_free_unsized(void *ptr) { copse_free_unsized(ptr); }
+
+#else
+
+static inline void *copse_inline_alloc(size_t size) {
+  if (__builtin_expect(size > COPSE_CLASS_SIZE_MAX, 0)) return copse_alloc_large_(size);
+  return copse_hot_alloc_(copse_class_(size));
+}
+
+static inline void copse_inline_free_unsized(void *ptr) { copse_hot_free_by_address_(ptr); }
+
+/* A size known at compile time is a class known at compile time; any other costs more than the address does. */
+static inline void copse_inline_free(void *ptr, size_t size) {
+  if (__builtin_constant_p(size) && size <= COPSE_CLASS_SIZE_MAX)
+    copse_hot_free_(copse_hot_of_thread_(), copse_class_(size), ptr);
+  else
+    copse_hot_free_by_address_(ptr);
+}
+
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The public interface: the hot path's functions, what they fall back to, and the rest of copse.h.
+ * Every request is routed by size and alignment in size_class.h, every free by address.
+ */
+#include "copse.h"
+#include "check.h"
+#include "pool.h"
+#include "span.h"
+#include "start.h"
+#include "stats.h"
+#include "trim.h"
+#include "tunables.h"
+#include "tune.h"
+#include "vm.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static cold_path void *no_memory(void) {
+  errno = ENOMEM;
+  return NULL;
+}
+
+/* ---- allocate ---- */
+
+void *copse_alloc_slow_(unsigned class) {
+  int saved = errno;
+  struct cache *c = copse_thread_cache();
+  void *p = NULL;
+  if (likely(c != NULL))
+    p = copse_cache_refill_owner(c, class);
+  else if (copse_started())
+    p = copse_direct_alloc(class);
+  if (unlikely(!p)) return no_memory();
+  errno = saved;
+  return p;
+}
+
+static void *span_alloc(u64 size, u64 alignment, bool zero) {
+  int saved = errno;
+  if (unlikely(size > PTRDIFF_MAX) || !copse_start()) return no_memory();
+  void *p = copse_span_alloc(size, alignment, zero);
+  if (unlikely(!p)) return no_memory();
+  errno = saved;
+  return p;
+}
+
+void *copse_alloc_large_(size_t size) { return span_alloc(size, 1, false); }
+
+void *copse_alloc(size_t size) {
+  if (likely(size <= CLASS_TABLE_MAX)) return copse_hot_alloc_(copse_class_table[(size + 15) >> 4]);
+  if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return copse_alloc_large_(size);
+  return copse_hot_alloc_(copse_class_(size));
+}
+
+void *copse_alloc_zeroed(size_t size) {
+  if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return span_alloc(size, 1, true);
+  unsigned class = class_of_size(size);
+  struct copse_hot_ *hot = copse_hot_of_thread_();
+  bool zero = false;
+  void *p;
+  /* Memory at hand is cleared; where there is none, the pool may have some that is known to be zero. */
+  if (size < ZERO_PAST_CACHE || load_relaxed(&hot->top[class])[-1]) {
+    p = copse_hot_alloc_(class);
+  } else {
+    int saved = errno;
+    (void)copse_thread_cache();
+    p = copse_started() ? copse_direct_alloc_zero(class, &zero) : NULL;
+    if (!p) return no_memory();
+    errno = saved;
+  }
+  return p && !zero ? memset(p, 0, size) : p;
+}
+
+void *copse_alloc_aligned(size_t size, size_t alignment) {
+  if (unlikely(!is_power_of_two(alignment) || alignment > COPSE_ALIGNMENT_MAX)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  unsigned class = copse_class_route(size, alignment);
+  return likely(class != CLASS_NONE) ? copse_hot_alloc_(class) : span_alloc(size ? size : 1, alignment, false);
+}
+
+size_t copse_alloc_batch(size_t size, size_t n, void *out[]) {
+  size_t done = 0;
+  for (; done < n; done++) {
+    void *p = copse_alloc(size);
+    if (unlikely(!p)) break;
+    out[done] = p;
+  }
+  return done;
+}
+
+/* ---- free ---- */
+
+#if INSTRUMENTED
+/* What can be said of a pointer by its address alone. */
+static void check_live(const char *function, const void *p, u64 size) {
+  u64 region = region_of(p);
+  pre(copse_started() && region < REGION_OWN, function, "a pointer that copse never handed out", p, size);
+  if (region >= REGION_SPANS) {
+    u64 length = copse_span_size(p);
+    pre(length, function, "not the start of a live allocation", p, size);
+    pre(size <= length, function, "the size is larger than the allocation", p, size);
+    return;
+  }
+  const struct pool *pool = &copse_pools[region];
+  u64 slot = pool_slot(pool, p);
+  pre((const char *)p >= pool->start && slot < pool->slots_max && pool_address(pool, slot) == p, function,
+      "not the start of an allocation", p, size);
+  pre(size <= pool->size, function, "the size is larger than the allocation", p, size);
+}
+#else
+#define check_live(function, p, size) ((void)0)
+#endif
+
+void copse_free_slow_(void *p) {
+  if (unlikely(!p)) return; /* for the drop-in, whose free(NULL) comes here because NULL is foreign */
+  int saved = errno;
+  u64 region = region_of(p);
+  if (region >= REGION_SPANS) {
+    bool freed = region < REGION_OWN && copse_span_free(p);
+    pre(freed, "free", "a pointer that copse never handed out, or freed before", p, 0);
+    (void)freed;
+  } else {
+    struct cache *c = copse_thread_cache();
+    /* A thread that only now has a cache may find room in it. */
+    if (c)
+      copse_cache_spill_owner(c, (unsigned)region, p);
+    else
+      copse_direct_put(1, &p);
+  }
+  errno = saved;
+}
+
+void copse_free_unsized(void *ptr) {
+  check_live("copse_free_unsized", ptr, 0);
+  copse_hot_free_by_address_(ptr);
+}
+
+void copse_free(void *ptr, size_t size) {
+  check_live("copse_free", ptr, size);
+  (void)size;
+  copse_hot_free_by_address_(ptr);
+}
+
+void copse_free_aligned(void *ptr, size_t size, size_t alignment) {
+  check_live("copse_free_aligned", ptr, size);
+  pre(is_power_of_two(alignment) && !((uptr)ptr & (alignment - 1)), "copse_free_aligned", "not so aligned", ptr, size);
+  (void)size;
+  (void)alignment;
+  copse_hot_free_by_address_(ptr);
+}
+
+void copse_free_batch(size_t size, size_t n, void *const ptrs[]) {
+  for (size_t i = 0; i < n; i++) copse_free(ptrs[i], size);
+}
+
+/* ---- sizes ---- */
+
+size_t copse_usable_size(const void *ptr) {
+  check_live("copse_usable_size", ptr, 0);
+  u64 region = region_of(ptr);
+  return region < REGION_SPANS ? class_size((unsigned)region) : copse_span_size(ptr);
+}
+
+size_t copse_good_size(size_t size) {
+  if (size <= COPSE_CLASS_SIZE_MAX) return class_size(class_of_size(size));
+  if (size > PTRDIFF_MAX) return size;
+  return round_up(size, copse_vm_facts.page ? copse_vm_facts.page : (u64)sysconf(_SC_PAGESIZE));
+}
+
+/* Whether an allocation that has `room` bytes may serve `size`: not if it would waste more than half. */
+static bool still_fits(u64 size, u64 room) { return size <= room && (size > room / 2 || room <= 64); }
+
+void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
+  if (!ptr) return copse_alloc(new_size);
+  check_live("copse_realloc", ptr, old_size);
+  u64 room = copse_usable_size(ptr);
+  if (still_fits(new_size, room)) return ptr;
+  if (new_size > COPSE_CLASS_SIZE_MAX && room > COPSE_CLASS_SIZE_MAX) {
+    int saved = errno;
+    void *moved = new_size <= PTRDIFF_MAX ? copse_span_resize(ptr, new_size) : NULL;
+    errno = saved;
+    if (moved) return moved;
+  }
+  int before = errno;
+  void *fresh = copse_alloc(new_size);
+  if (unlikely(!fresh)) {
+    if (new_size > room) return NULL;
+    errno = before; /* it could not move to less memory, but it fits where it is */
+    return ptr;
+  }
+  memcpy(fresh, ptr, min_u64(old_size, new_size));
+  copse_hot_free_by_address_(ptr);
+  return fresh;
+}
+
+/* ---- giving memory back ---- */
+
+size_t copse_trim(void) {
+  int saved = errno;
+  size_t bytes = copse_started() ? copse_trim_all(cache_of_thread()) : 0;
+  errno = saved;
+  return bytes;
+}
+
+void copse_checkpoint(void) {
+  struct cache *c = cache_of_hot(copse_hot_of_thread_());
+  /* relaxed: whether to look closer; the flush itself asks again. */
+  if (likely(load_relaxed(&c->seen) == load_relaxed(&copse_generation)) || hot_is_dummy(&c->hot)) return;
+  int saved = errno;
+  copse_cache_follow_owner(c);
+  errno = saved;
+}
+
+void copse_thread_flush(void) {
+  int saved = errno;
+  struct cache *c = cache_of_thread();
+  if (c) copse_cache_flush_owner(c);
+  errno = saved;
+}
+
+size_t copse_trim_pending(void) { return copse_started() ? copse_trim_behind() : 0; }
+
+/* ---- looking at it ---- */
+
+void copse_stats(struct copse_stats *out) {
+  memset(out, 0, sizeof *out);
+  if (copse_started()) copse_stats_take(out);
+}
+
+size_t copse_stats_json(char *buffer, size_t size) {
+  struct copse_stats stats;
+  copse_stats(&stats);
+  return copse_stats_print(&stats, buffer, size);
+}
+
+int copse_tune_get(const char *name, uint64_t *value) { return copse_parameter_get(name, value); }
+int copse_tune_set(const char *name, uint64_t value) { return copse_parameter_set(name, value); }
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+
+const char *copse_version(void) {
+  return TEXT(COPSE_VERSION_MAJOR) "." TEXT(COPSE_VERSION_MINOR) "." TEXT(COPSE_VERSION_PATCH)
+#if INSTRUMENTED
+    " instrumented"
+#endif
+    ;
+}

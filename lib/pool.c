@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking slots from a pool and putting them back.  Growth is in pool_grow.c, giving pages back in pool_trim.c. */
+#include "pool.h"
+#include "check.h"
+#include "tunables.h"
+#include "vm.h"
+
+struct pool copse_pools[CLASSES];
+
+static bool pool_start(struct pool *p, unsigned class, struct pool_first *first) {
+  p->class = class;
+  p->size = class_size(class);
+  p->shift = lowest_bit(p->size);
+  p->inverse = class_inverse(p->size >> p->shift);
+  p->start = region_base(class) + class_colour(class);
+  p->slotwise = p->size >= SLOTWISE_SIZE;
+  p->slots_max = (region_size() - class_colour(class)) / p->size;
+  if (!p->slotwise) p->slots_max = round_down(p->slots_max, 64);
+  p->first = first;
+  p->young = VACANT_A;
+  p->ready = POOL_DENSE;
+  copse_lock_init(&p->lock, RANK_POOL + class);
+
+  u64 blocks = (p->slots_max + 63) >> 6, trees = (blocks + BIT_TREE_SIZE - 1) >> BIT_TREE_BITS;
+  if (blocks > POOL_DENSE) {
+    p->words = copse_region_own(blocks * sizeof(u64), 4096);
+    p->changed = copse_region_own(blocks / 8 + 8, 4096);
+    if (p->slotwise) p->bare = copse_region_own(blocks * sizeof(u64), 4096);
+    if (!p->words || !p->changed || (p->slotwise && !p->bare)) return false;
+  }
+  for (unsigned i = 0; i < CHAINS; i++) {
+    p->chains[i].first = &first->trees[i];
+    if (trees <= 1) continue;
+    p->chains[i].rest = copse_region_own(trees * sizeof(struct bit_tree), 4096);
+    p->chains[i].trees = copse_region_own(sizeof(struct bit_tree), 4096);
+    if (!p->chains[i].rest || !p->chains[i].trees) return false;
+  }
+  return true;
+}
+
+bool copse_pools_start(void) {
+  struct pool_first *first = copse_region_own_committed(sizeof(struct pool_first) * CLASSES, 4096);
+  if (!first) return false;
+  for (unsigned class = 0; class < CLASSES; class++)
+    if (!pool_start(&copse_pools[class], class, &first[class])) return false;
+  return true;
+}
+
+void copse_pool_place_locked(struct pool *p, u64 block) {
+  u64 free = *pool_word(p, block);
+  if (!free) return;
+  if (p->slotwise)
+    chain_set(free & ~*pool_bare(p, block) ? pool_young(p) : &p->chains[BARE], block);
+  else
+    chain_set(free == ~(u64)0 ? pool_young(p) : &p->chains[PARTIAL], block);
+}
+
+/* The chain to take from, and its first block: partial before vacant, vacant before bare, low addresses before high. */
+static struct chain *choose_locked(struct pool *p, u64 *block) {
+  u64 blocks = pool_known(p);
+  if (likely((*block = chain_first(&p->chains[PARTIAL], blocks)) != CHAIN_NONE)) return &p->chains[PARTIAL];
+  u64 young = chain_first(pool_young(p), blocks), old = chain_first(pool_old(p), blocks);
+  if ((*block = min_u64(young, old)) != CHAIN_NONE) return young < old ? pool_young(p) : pool_old(p);
+  *block = chain_first(&p->chains[BARE], blocks);
+  return &p->chains[BARE];
+}
+
+static u64 lowest_bits_of(u64 set, unsigned n) {
+  if (count_bits(set) <= n) return set;
+  u64 rest = set;
+  while (n--) rest &= rest - 1;
+  return set ^ rest;
+}
+
+/* Slots of one block, on their way. */
+struct gathered {
+  u64 block, mask;
+};
+
+/*
+ * Clears the bits of up to `n` free slots and says which; the addresses are worked out without the lock.
+ * *refused: bare memory was there, and the limit forbids to use it.  *bare: the slots of the last block were bare.
+ */
+static unsigned gather_locked(struct pool *p, unsigned n, struct gathered g[64], unsigned *total, bool *refused,
+                              bool *bare) {
+  unsigned pieces = 0;
+  *total = 0;
+  *bare = false;
+  while (*total < n) {
+    u64 block;
+    struct chain *chain = choose_locked(p, &block);
+    if (block == CHAIN_NONE) break;
+    u64 *word = pool_word(p, block), free = *word, warm = free;
+    *bare = chain == &p->chains[BARE];
+    if (p->slotwise && !*bare) warm &= ~*pool_bare(p, block);
+    u64 take = lowest_bits_of(warm, n - *total);
+    must(take);
+    if (*bare) {
+      if (!copse_vm_charge(p->slotwise ? p->size * count_bits(take) : p->size * 64)) {
+        *refused = true;
+        break;
+      }
+      if (p->slotwise) *pool_bare(p, block) &= ~take;
+    }
+    *word = free & ~take;
+    /* It stays where it is if it is a partial block that remains one, or a slotwise one with more of the same. */
+    bool stays = p->slotwise ? (warm & ~take) != 0 : chain == &p->chains[PARTIAL] && *word;
+    if (!stays) {
+      chain_clear(chain, block);
+      copse_pool_place_locked(p, block);
+    }
+    g[pieces++] = (struct gathered){block, take};
+    *total += count_bits(take);
+  }
+  return pieces;
+}
+
+static void spread(const struct pool *p, const struct gathered g[], unsigned pieces, unsigned total, void *out[]) {
+  void **next = out + total;
+  for (unsigned i = 0; i < pieces; i++) {
+    char *base = pool_address(p, g[i].block << 6);
+    if (g[i].mask == ~(u64)0) {
+      for (unsigned slot = 0; slot < 64; slot++, base += p->size) *--next = base;
+    } else {
+      for (u64 mask = g[i].mask; mask; mask &= mask - 1) *--next = base + lowest_bit(mask) * p->size;
+    }
+  }
+  must(next == out);
+}
+
+static enum pool_outcome take(struct pool *p, unsigned n, void *out[], unsigned *taken, bool *bare) {
+  struct gathered g[64];
+  unsigned pieces;
+  bool refused = false, small = false;
+  copse_lock_acquire(&p->lock);
+  p->locked++;
+  while (!(pieces = gather_locked(p, n, g, taken, &refused, bare)) && !refused) {
+    struct growth growth;
+    u64 huge_bytes = 0;
+    if (!copse_pool_claim_locked(p, n, small, &growth)) {
+      copse_lock_release(&p->lock);
+      return POOL_EXHAUSTED;
+    }
+    copse_lock_release(&p->lock);
+    bool committed = copse_pool_commit(p, &growth, &huge_bytes);
+    copse_lock_acquire(&p->lock);
+    if (committed) {
+      copse_pool_publish_locked(p, &growth, huge_bytes);
+    } else {
+      copse_pool_rollback_locked(p, &growth);
+      /* Once more, with the least that helps; then it is refused for good. */
+      if (small) refused = true;
+      small = true;
+      n = 1;
+    }
+  }
+  copse_lock_release(&p->lock);
+  if (!pieces) return POOL_REFUSED;
+  spread(p, g, pieces, *taken, out);
+  return POOL_TAKEN;
+}
+
+enum pool_outcome copse_pool_take(struct pool *p, unsigned n, void *out[], unsigned *taken) {
+  bool bare;
+  must(n >= 1 && n <= 64);
+  return take(p, n, out, taken, &bare);
+}
+
+enum pool_outcome copse_pool_take_one(struct pool *p, void **out, bool *zero) {
+  unsigned taken;
+  enum pool_outcome outcome = take(p, 1, out, &taken, zero);
+  *zero = *zero && p->slotwise;
+  return outcome;
+}
+
+static void free_bits_locked(struct pool *p, u64 block, u64 mask) {
+  u64 *word = pool_word(p, block), before = *word, after = before | mask;
+  must(!(before & mask) && block < pool_known(p));
+  *word = after;
+  if (unlikely(p->slotwise)) {
+    must(!(*pool_bare(p, block) & mask));
+    /* Now it has warm slots, and has had a free just now: young. */
+    if (before & ~*pool_bare(p, block)) {
+      if (chain_has(pool_young(p), block)) return;
+      chain_clear(pool_old(p), block);
+    } else if (before) {
+      chain_clear(&p->chains[BARE], block);
+    }
+    chain_set(pool_young(p), block);
+    return;
+  }
+  if (p->size >= TRIM_RUN_SIZE) *pool_changed(p, block) |= (u64)1 << (block & 63);
+  if (before == 0) {
+    copse_pool_place_locked(p, block);
+  } else if (after == ~(u64)0) {
+    chain_clear(&p->chains[PARTIAL], block);
+    chain_set(pool_young(p), block);
+  }
+}
+
+void copse_pool_put(struct pool *p, unsigned n, void *const slots[]) {
+  u64 at[64];
+  while (n) {
+    unsigned some = n < 64 ? n : 64;
+    for (unsigned i = 0; i < some; i++) {
+      at[i] = pool_slot(p, slots[i]);
+      __builtin_prefetch(pool_word(p, at[i] >> 6), 1);
+    }
+    copse_lock_acquire(&p->lock);
+    p->locked++;
+    for (unsigned i = 0; i < some;) {
+      /* Neighbours go home in one store. */
+      u64 block = at[i] >> 6, mask = 0;
+      for (; i < some && at[i] >> 6 == block; i++) {
+        must(!(mask >> (at[i] & 63) & 1));
+        mask |= (u64)1 << (at[i] & 63);
+      }
+      free_bits_locked(p, block, mask);
+    }
+    copse_lock_release(&p->lock);
+    slots += some;
+    n -= some;
+  }
+}

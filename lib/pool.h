@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One size class: its region, its blocks of 64 slots, and which slots are free.
+ *
+ * A block's metadata is one word: bit i set = slot i is free.  A block with free slots stands in exactly one chain:
+ *   PARTIAL  some of its slots are free
+ *   YOUNG, OLD  all are: vacant; old ones have been for a tick of the trim
+ *   BARE     all are, and no page of it is in memory: given back, or fresh; reads as zero
+ * a full block, or a detached one, in none.
+ *
+ * In slotwise pools (slots of a page and more) memory comes and goes by the slot, and a second word a block says which
+ * free slots are bare.  There YOUNG and OLD hold the blocks that have any free slot that is not bare ("warm"), BARE those
+ * whose free slots are all bare, and PARTIAL is empty.  Slots that have no memory yet are 0 in both words.
+ *
+ * Invariant, in slots: live + cached + free + detached + uncommitted + lost = 64 x blocks, where blocks is the frontier
+ * rounded up.
+ *
+ * A system call is never made while the lock is held: growth claims a range, commits it, and publishes it; trim detaches
+ * slots, gives their pages back, and returns them.
+ */
+#ifndef COPSE_POOL_H
+#define COPSE_POOL_H
+
+#include "base.h"
+#include "chain.h"
+#include "lock.h"
+#include "region.h"
+#include "size_class.h"
+
+enum pool_chain { PARTIAL, VACANT_A, VACANT_B, BARE, CHAINS };
+
+/* Blocks whose words are packed with the pool's first trees: small programs touch a page a pool. */
+enum { POOL_DENSE = 64, POOL_FAILED = 16 };
+
+/* The beginning of a pool's metadata; the rest is in sparse arrays. */
+struct pool_first {
+  u64 words[POOL_DENSE];
+  u64 bare[POOL_DENSE];
+  u64 changed;
+  struct bit_tree trees[CHAINS];
+};
+
+struct slot_range {
+  u64 from, to;
+};
+
+struct pool {
+  /* Constant after start. */
+  char *start;        /* slot 0 */
+  u64 size, inverse;  /* slot = (offset >> shift) * inverse */
+  u64 slots_max;
+  unsigned class, shift;
+  bool slotwise;
+  struct pool_first *first;
+  u64 *words;         /* of the blocks from POOL_DENSE on; word of block b is words[b] */
+  u64 *bare;          /* slotwise pools: the same */
+  u64 *changed;       /* a bit a block: a slot came free since its free runs were given back */
+  struct chain chains[CHAINS];
+
+  /* Under the lock. */
+  struct lock lock __attribute__((aligned(APART)));
+  u64 frontier;       /* slots that exist: committed, or claimed by a growth step that is in flight */
+  u64 uncommitted;    /* of 64 x blocks: those never published */
+  u64 detached;       /* held by trims */
+  u64 lost;           /* in flight in other threads when this process was forked */
+  u64 ready;          /* blocks whose sparse metadata is accessible */
+  u64 step;           /* bytes of the last big growth step */
+  u64 locked;         /* how often the lock was taken to take or put */
+  u64 ticks;
+  struct slot_range failed[POOL_FAILED]; /* claimed, refused by the system, to be tried first */
+  unsigned fails, growing; /* growing: big steps in flight */
+  unsigned young;     /* which of VACANT_A, VACANT_B is young; the other is old */
+  struct slot_range huge; /* backed by explicit huge pages: never given back */
+} __attribute__((aligned(APART)));
+
+hidden extern struct pool copse_pools[CLASSES];
+
+/* Once, after copse_region_start.  false: no memory. */
+hidden bool copse_pools_start(void);
+
+enum pool_outcome {
+  POOL_TAKEN,
+  POOL_EXHAUSTED, /* its region is full: a larger class may help */
+  POOL_REFUSED    /* the system, or the limit, gives no more */
+};
+
+/*
+ * Takes up to `n` (1 to 64) slots: out[0..*taken) with descending addresses, the lowest last.
+ * Never blocks on another thread's system call.
+ */
+hidden enum pool_outcome copse_pool_take(struct pool *p, unsigned n, void *out[], unsigned *taken);
+/* The same for one slot of a slotwise pool; *zero says whether its bytes are known to be zero. */
+hidden enum pool_outcome copse_pool_take_one(struct pool *p, void **out, bool *zero);
+/* Returns slots, each of which is of this pool. */
+hidden void copse_pool_put(struct pool *p, unsigned n, void *const slots[]);
+
+/*
+ * Gives pages back: with a cooldown of 0 of all free slots, else of those that have been free for so many calls.
+ * Returns bytes.
+ */
+hidden u64 copse_pool_trim(struct pool *p, u64 cooldown);
+
+/* Counts by looking at each block. */
+struct pool_count {
+  u64 blocks, free, bare, detached, uncommitted, lost, locked;
+};
+hidden void copse_pool_count(struct pool *p, struct pool_count *count);
+/* Whether words, chains and counters agree.  Takes the lock. */
+hidden bool copse_pool_valid(struct pool *p);
+
+/* ---- for pool*.c ---- */
+
+static inline u64 *pool_word(struct pool *p, u64 block) {
+  return likely(block < POOL_DENSE) ? &p->first->words[block] : &p->words[block];
+}
+static inline u64 *pool_bare(struct pool *p, u64 block) {
+  return likely(block < POOL_DENSE) ? &p->first->bare[block] : &p->bare[block];
+}
+static inline u64 *pool_changed(struct pool *p, u64 block) {
+  return likely(block < POOL_DENSE) ? &p->first->changed : &p->changed[block >> 6];
+}
+static inline u64 pool_slot(const struct pool *p, const void *slot) {
+  return ((u64)((const char *)slot - p->start) >> p->shift) * p->inverse;
+}
+static inline void *pool_address(const struct pool *p, u64 slot) { return p->start + slot * p->size; }
+static inline u64 pool_blocks(const struct pool *p) { return (p->frontier + 63) >> 6; }
+/* Blocks whose words and trees may be read: the others are claimed, and their metadata may be on its way. */
+static inline u64 pool_known(const struct pool *p) { return min_u64(pool_blocks(p), p->ready); }
+static inline struct chain *pool_young(struct pool *p) { return &p->chains[p->young]; }
+static inline struct chain *pool_old(struct pool *p) { return &p->chains[VACANT_A + VACANT_B - p->young]; }
+
+/* Stands a block that is in no chain where its words say; a vacant one among the young. */
+hidden void copse_pool_place_locked(struct pool *p, u64 block);
+
+/* A range of slots that a growth step has claimed. */
+struct growth {
+  struct slot_range range;
+  u64 ready_from, ready_to; /* blocks whose metadata comes with it */
+  bool big;
+};
+/* false: the region is full. */
+hidden bool copse_pool_claim_locked(struct pool *p, u64 need, bool small, struct growth *g);
+/* Makes it accessible; no lock is held.  false: refused. */
+hidden bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes);
+hidden void copse_pool_publish_locked(struct pool *p, const struct growth *g, u64 huge_bytes);
+hidden void copse_pool_rollback_locked(struct pool *p, const struct growth *g);
+
+#endif

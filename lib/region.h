@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reservation, and address to class by arithmetic.
+ *
+ *   base                                                                      base + 2^(R+6), 1 GB-aligned
+ *   |-- class 0 --|-- class 1 --| ... |-- class 59 --|-- spans: 3 regions --|-- copse's own: 1 region --|
+ *
+ *   p - base:   [ region : R+5..R ][ offset : R-1..0 ]
+ *
+ * All of it is constant after copse_region_start, which runs once before any other thread knows of copse.
+ * copse's own region holds all metadata: never beside the data, and never unmapped.
+ */
+#ifndef COPSE_REGION_H
+#define COPSE_REGION_H
+
+#include "base.h"
+
+enum { REGIONS = 64, REGION_SPANS = 60, REGION_OWN = 63 };
+
+struct regions {
+  char *base;
+  unsigned bits;     /* R */
+};
+hidden extern struct regions copse_regions;
+
+/* Reserves: as much as the parameter "reserve" says, halved until it fits.  false: not even the least fits. */
+hidden bool copse_region_start(void);
+
+static inline char *region_base(unsigned region) { return copse_regions.base + ((u64)region << copse_regions.bits); }
+static inline u64 region_size(void) { return (u64)1 << copse_regions.bits; }
+/* Which region `p` is in: REGIONS or above for a foreign pointer. */
+static inline u64 region_of(const void *p) { return ((uptr)p - (uptr)copse_regions.base) >> copse_regions.bits; }
+
+/*
+ * Address space of copse's own, without access yet, from the calling thread alone or from any (atomic bump).
+ * NULL when the region is used up.  `alignment` is a power of two.
+ */
+hidden void *copse_region_own(u64 bytes, u64 alignment);
+/* The same, and committed.  NULL when refused; then the address space is lost, so: for start, records and bundles only. */
+hidden void *copse_region_own_committed(u64 bytes, u64 alignment);
+/* Bytes of copse's own that are accessible: relaxed adds. */
+hidden extern u64 copse_region_own_bytes;
+/* Commits part of what copse_region_own gave; idempotent.  false: refused. */
+hidden bool copse_region_own_commit(void *address, u64 bytes);
+
+#endif

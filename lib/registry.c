@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* All records: pushed once, never removed, taken and left by threads. */
+#include "cache.h"
+#include "pool.h"
+#include "region.h"
+
+static struct cache *registry;
+
+struct cache *copse_cache_first(void) {
+  /* acquire: pairs with the release of the push below: the record is initialised. */
+  return load_acquire(&registry);
+}
+
+static void reset_tops(struct cache *c) {
+  for (unsigned i = 0; i < REGIONS; i++) store_relaxed(&c->hot.top[i], dummy_top());
+}
+
+static struct cache *record_make(void) {
+  struct cache *c = copse_region_own_committed(sizeof *c, APART);
+  if (!c) return NULL;
+  reset_tops(c);
+  c->hot.base = (uptr)copse_regions.base;
+  c->hot.bits = copse_regions.bits;
+  c->taken = 1;
+  /* relaxed: the CAS below checks it. */
+  struct cache *head = load_relaxed(&registry);
+  do c->next = head;
+  /* release: pairs with the acquire in copse_cache_first. */
+  while (!cas_release(&registry, &head, c));
+  return c;
+}
+
+struct cache *copse_cache_attach(void) {
+  struct cache *c = copse_cache_first();
+  for (; c; c = c->next) {
+    u32 free = 0;
+    /* relaxed: only to spare the CAS.  acquire: pairs with the release of the thread that left the record. */
+    if (load_relaxed(&c->taken) == 0 && cas_acquire(&c->taken, &free, 1)) break;
+  }
+  if (!c) c = record_make();
+  if (!c) return NULL;
+  /* acquire, release: as in copse_cache_follow_owner. */
+  store_release(&c->seen, load_acquire(&copse_generation));
+  return c;
+}
+
+void copse_cache_detach_owner(struct cache *c) {
+  copse_cache_flush_owner(c);
+  /* release: pairs with the acquire of the next thread that takes the record. */
+  store_release(&c->taken, (u32)0);
+}
+
+bool copse_cache_holds(const struct cache *c) {
+  for (unsigned class = 0; class < CLASSES; class++)
+    /* relaxed: a figure, through which nothing is read. */
+    if (load_relaxed(&c->hot.top[class]) != dummy_top()) return true;
+  return false;
+}
+
+u64 copse_cache_count(unsigned class) {
+  u64 count = 0;
+  for (struct cache *c = copse_cache_first(); c; c = c->next) {
+    /* acquire: pairs with the owner's release: the bundle's bottom is visible. */
+    void **top = load_acquire(&c->hot.top[class]);
+    if (top != dummy_top()) count += bundle_count(bundle_of(top), top);
+    /* acquire: pairs with the owner's exchange, likewise. */
+    count += load_acquire(&c->spare[class]) & (BUNDLE_BYTES - 1);
+  }
+  return count + copse_recycler_slots(recycler_of(class, 0));
+}
+
+void copse_cache_fork_child(struct cache *mine) {
+  for (struct cache *c = copse_cache_first(); c; c = c->next) {
+    if (c == mine || !load_relaxed(&c->taken)) continue;
+    u64 flight = load_relaxed(&c->flight);
+    store_relaxed(&c->flight, (u64)0);
+    copse_pools[flight >> 8].lost += flight & 255;
+    /* Its thread is not here: this one acts as the owner. */
+    copse_cache_detach_owner(c);
+  }
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "start.h"
+#include "check.h"
+#include "fork.h"
+#include "lock.h"
+#include "pool.h"
+#include "span.h"
+#include "tune.h"
+#include "vm.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+#ifdef COPSE_TLS_DYNAMIC
+__thread struct copse_hot_ *copse_self_ = &copse_cache_start.hot;
+#else
+__thread struct copse_hot_ *copse_self_ __attribute__((tls_model("initial-exec"))) = &copse_cache_start.hot;
+#endif
+
+struct lock copse_start_lock = LOCK_INITIALIZER(RANK_START);
+static bool started;
+static pthread_key_t key;
+
+/* A thread ends.  What destructors behind this one free goes straight to the pools, without a record. */
+static void thread_end(void *record) {
+  copse_self_ = &copse_cache_exited.hot;
+  copse_cache_detach_owner(record);
+}
+
+static bool bring_up(void) {
+  copse_vm_start();
+#ifdef COPSE_DROPIN
+  copse_options_read(secure_getenv("COPSE_OPTIONS"));
+#endif
+  if (!copse_region_start()) return false;
+  if (copse_pools_start() && copse_span_start() && pthread_key_create(&key, thread_end) == 0) {
+    copse_parameters_freeze();
+    return true;
+  }
+  copse_vm_unreserve(copse_regions.base, (u64)REGIONS << copse_regions.bits);
+  copse_regions = (struct regions){NULL, 0};
+  return false;
+}
+
+bool copse_started(void) {
+  /* acquire: pairs with the release in copse_start: all that is constant after start is visible. */
+  return load_acquire(&started);
+}
+
+bool copse_start(void) {
+  if (copse_started()) return true;
+  copse_lock_acquire(&copse_start_lock);
+  bool first = !load_relaxed(&started), done = !first || bring_up();
+  /* release: pairs with the acquire in copse_started. */
+  if (first && done) store_release(&started, true);
+  copse_lock_release(&copse_start_lock);
+  /* Outside the lock: the C library may allocate for it. */
+  if (first && done) copse_fork_register();
+  return done;
+}
+
+struct cache *copse_thread_cache(void) {
+  struct copse_hot_ *hot = copse_hot_of_thread_();
+  if (!hot_is_dummy(hot)) return cache_of_hot(hot);
+  if (hot == &copse_cache_exited.hot || !copse_start()) return NULL;
+  /* Starting may have allocated, and so attached this thread. */
+  hot = copse_hot_of_thread_();
+  if (!hot_is_dummy(hot)) return cache_of_hot(hot);
+  struct cache *c = copse_cache_attach();
+  if (!c) return NULL;
+  copse_self_ = &c->hot;
+  /* May allocate, where the process has many keys; this thread has its cache by now. */
+  if (pthread_setspecific(key, c) != 0) {
+    thread_end(c);
+    return NULL;
+  }
+  return c;
+}

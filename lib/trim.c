@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include "trim.h"
+#include "pool.h"
+#include "span.h"
+#include "tunables.h"
+
+u64 copse_trim_all(struct cache *mine) {
+  /* release: pairs with the acquire in copse_cache_follow_owner. */
+  add_release(&copse_generation, (u64)1);
+  struct cache *c = mine ? mine : copse_cache_attach();
+  if (c) {
+    copse_cache_follow_owner(c);
+    for (struct cache *other = copse_cache_first(); other; other = other->next)
+      for (unsigned class = 0; class < CLASSES; class++) copse_cache_take_spare(c, class, other);
+    for (unsigned class = 0; class < CLASSES; class++) copse_cache_drain(c, class);
+    if (!mine) copse_cache_detach_owner(c);
+  }
+  /* relaxed: a parameter stands on its own. */
+  u64 cooldown = load_relaxed(&copse_tunables.cooldown), bytes = copse_span_trim();
+  for (unsigned class = 0; class < CLASSES; class++) bytes += copse_pool_trim(&copse_pools[class], cooldown);
+  return bytes;
+}
+
+u64 copse_trim_behind(void) {
+  /* relaxed: a figure; whoever asks has called copse_trim before, or raced with it. */
+  u64 generation = load_relaxed(&copse_generation), behind = 0;
+  for (struct cache *c = copse_cache_first(); c; c = c->next)
+    /* acquire: pairs with the release in copse_cache_follow_owner: who is not behind has flushed. */
+    if (load_relaxed(&c->taken) && load_acquire(&c->seen) != generation && copse_cache_holds(c)) behind++;
+  return behind;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Giving memory back across all pools, caches, recyclers and spans.  Any thread; several at once help each other. */
+#ifndef COPSE_TRIM_H
+#define COPSE_TRIM_H
+
+#include "cache.h"
+
+/* As copse_trim, by a thread whose record is `mine`, or NULL where it has none. */
+hidden u64 copse_trim_all(struct cache *mine);
+/* As copse_trim_pending. */
+hidden u64 copse_trim_behind(void);
+
+#endif

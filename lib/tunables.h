@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The constants that somebody may want to argue about, and the run-time parameters with their ranges.
+ * The values are read relaxed, where bundles are exchanged and slower; tune.c is the only writer.
+ */
+#ifndef COPSE_TUNABLES_H
+#define COPSE_TUNABLES_H
+
+#include "base.h"
+
+/* ---- constants: name, value, why ---- */
+
+/* Address bits of a region where the reservation got all it asked for: 2^38 x 64 regions = 16 TB. */
+#define REGION_BITS_MAX 38
+/* Where less than 2 MB a region fits, nothing does: 128 MB in all. */
+#define REGION_BITS_MIN 21
+/* Slots of this size and more are committed, and given back, one by one. */
+#define SLOTWISE_SIZE 4096
+/* Zeroed requests of this size and more go past the cache, to memory known to be zero. */
+#define ZERO_PAST_CACHE 16384
+/* What the recycler of one class may hold at most, beside its cap in bundles. */
+#define RECYCLER_BYTES ((u64)4 << 20)
+/* A thread opens its first bundle of a class this deep, and doubles from there. */
+#define DEPTH_FIRST 4
+/* Bytes that one lock hold of a trim detaches at most. */
+#define TRIM_BATCH ((u64)2 << 20)
+/* Blocks that one lock hold of a trim looks at, at most. */
+#define TRIM_BLOCKS 128
+/* Free runs of a block in use are given back from this slot size on; below, a page is hardly ever free. */
+#define TRIM_RUN_SIZE 256
+/* A pool asks for transparent huge pages once it has grown beyond this. */
+#define HUGE_AFTER ((u64)8 << 20)
+/* Empty bundles that a cache keeps; more go round in batches of half as many. */
+#define EMPTIES_KEPT 16
+
+static_assert(REGION_BITS_MAX <= 38, "a chain of trees spans 2^38 bytes of the smallest class");
+static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
+
+/* ---- parameters: X(name, default, least, greatest, only before the first allocation) ---- */
+#ifdef COPSE_DROPIN
+#define HUGE_DEFAULT 1 /* a forked child may be killed for lack of an explicit huge page */
+#else
+#define HUGE_DEFAULT 2
+#endif
+#define COPSE_PARAMETERS(X) \
+  X(depth_1k, 64, 4, 64, false)     /* slots in a bundle, classes up to 1 KB */ \
+  X(depth_8k, 32, 2, 64, false)     /* above, up to 8 KB */ \
+  X(depth_64k, 8, 1, 64, false)     /* above, up to 64 KB */ \
+  X(depth_1m, 2, 1, 64, false)      /* above, up to 1 MB */ \
+  X(recycler, 32, 0, 1000, false)   /* full bundles that a class's recycler keeps */ \
+  X(growth_min, (u64)64 << 10, 4096, (u64)1 << 30, false) /* bytes that a pool's first growth step commits */ \
+  X(growth_max, (u64)16 << 20, 4096, (u64)1 << 30, false) /* and that any later one does at most */ \
+  X(huge, HUGE_DEFAULT, 0, 2, false) /* 0 never, 1 transparent huge pages, 2 explicit ones first */ \
+  X(cooldown, 0, 0, 1000, false)    /* trims that a free block keeps its pages through */ \
+  X(span_cache, (u64)32 << 20, 0, (u64)1 << 40, false) /* bytes of freed spans that keep their pages */ \
+  X(limit, 0, 0, (u64)1 << 46, false) /* bytes in use, above which requests fail; 0: none */ \
+  X(reserve, (u64)1 << 44, (u64)1 << 27, (u64)1 << 44, true) /* bytes of address space to ask for */
+
+struct tunables {
+#define X(name, value, least, greatest, early) u64 name;
+  COPSE_PARAMETERS(X)
+#undef X
+};
+
+hidden extern struct tunables copse_tunables;
+
+#define X(name, value, least, greatest, early) \
+  static_assert((value) >= (least) && (value) <= (greatest), "the default of " #name " is in its range");
+COPSE_PARAMETERS(X)
+#undef X
+
+#endif

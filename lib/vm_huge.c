@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Huge pages: explicit ones of 1 GB, then of 2 MB, where the system has some reserved and free; else transparent ones.
+ * Whether there are any changes while the program runs, so nothing is remembered: each request asks.
+ */
+#define _GNU_SOURCE
+#include "vm_call.h"
+#include "tunables.h"
+
+enum { SHIFT_1G = 30, SHIFT_2M = 21 };
+
+/*
+ * `length` bytes of huge pages of 2^shift bytes over `address`.  Mapped elsewhere first, for a failed MAP_FIXED leaves a
+ * hole.  Without MAP_NORESERVE: the pages are set aside now, or this fails; touching them later cannot.
+ */
+static bool map_over(char *address, size_t length, unsigned shift) {
+  char *p = vm_mmap(NULL, length, ACCESS, PRIVATE | MAP_HUGETLB | (int)(shift << MAP_HUGE_SHIFT));
+  if (!p) return false;
+  if (vm_mremap(p, length, MREMAP_MAYMOVE | MREMAP_FIXED, address)) return true;
+  vm_munmap(p, length);
+  vm_mend_hole(address, length);
+  return false;
+}
+
+/*
+ * As much of the front of [address, address + length) as there are pages for: all of it, or else found by halving, after a
+ * single page has shown that there are any.
+ */
+static size_t map_front(char *address, size_t length, unsigned shift) {
+  size_t page = (size_t)1 << shift, done = 0;
+  length = round_down(length, page);
+  if (!length) return 0;
+  if (map_over(address, length, shift)) return length;
+  if (length == page || !map_over(address, page, shift)) return 0;
+  done = page;
+  for (size_t step = round_down((length - done) / 2, page); step; step = round_down(step / 2, page))
+    if (map_over(address + done, step, shift)) done += step;
+  return done;
+}
+
+size_t copse_vm_commit_huge(void *address, size_t length) {
+  if (load_relaxed(&copse_tunables.huge) != 2) return 0;
+  size_t large = 0;
+  if (!((uptr)address & (((size_t)1 << SHIFT_1G) - 1)) && length >= (size_t)1 << SHIFT_1G) {
+    large = map_front(address, length, SHIFT_1G);
+    add_relaxed(&copse_vm_counters.huge_1g, (u64)large);
+    if (large < round_down(length, (u64)1 << SHIFT_1G)) add_relaxed(&copse_vm_counters.huge_1g_fallbacks, (u64)1);
+  }
+  size_t rest = round_down(length - large, (u64)1 << SHIFT_2M), small = 0;
+  if (rest && !((uptr)address & (((size_t)1 << SHIFT_2M) - 1))) {
+    small = map_front((char *)address + large, rest, SHIFT_2M);
+    add_relaxed(&copse_vm_counters.huge_2m, (u64)small);
+    if (small < rest) add_relaxed(&copse_vm_counters.huge_2m_fallbacks, (u64)1);
+  }
+  add_relaxed(&copse_vm_counters.committed, (u64)(large + small));
+  return large + small;
+}
+
+/* madvise on the whole transparent huge pages inside. */
+static size_t advise(char *address, size_t length, int advice) {
+  size_t huge = copse_vm_facts.huge;
+  if (!huge) return 0;
+  uptr start = round_up((uptr)address, huge), end = round_down((uptr)address + length, huge);
+  if (end <= start || !vm_madvise(address + (start - (uptr)address), end - start, advice)) return 0;
+  return end - start;
+}
+
+void copse_vm_advise_huge(void *address, size_t length) {
+  if (load_relaxed(&copse_tunables.huge) == 0) return;
+  add_relaxed(&copse_vm_counters.huge_advised, (u64)advise(address, length, MADV_HUGEPAGE));
+}
+
+void copse_vm_advise_small(void *address, size_t length) {
+  if (copse_vm_facts.huge_always) advise(address, length, MADV_NOHUGEPAGE);
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# configure refuses what copse cannot run on, in one clear sentence each, and knows the version of the header.
+set -eu
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
+
+[ -x "$top_srcdir/configure" ] || skip_all "no configure: run bootstrap"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+# What make exports must not reach configure.
+unset CFLAGS CXX MAKEFLAGS MFLAGS
+compiler=${CC:-gcc}
+read -ra run_compiler <<<"$compiler"
+
+# refuses SENTENCE OPTION...: configure fails, and the sentence is the last thing it says and the only error.
+refuses() {
+  local sentence=$1 last status=0
+  shift
+  "$top_srcdir/configure" "$@" >out 2>&1 || status=$?
+  last=$(grep -v '^$' out | tail -n 1)
+  printf '%s\n' "$last"
+  [ "$status" != 0 ] || return 1
+  [[ $last == "configure: error: $sentence"* && $last == *. ]] || return 1
+  [ "$(grep -c error: out)" = 1 ]
+}
+
+wide="copse needs a 64-bit target: "
+pair="copse needs a target with a 128-bit compare-and-swap instruction: "
+if "${run_compiler[@]}" -m32 -E -x c /dev/null >/dev/null 2>&1; then
+  check "a 32-bit target is refused" refuses "$wide" CC="$compiler" CFLAGS=-m32
+  check "a 32-bit target asked for in CC is refused" refuses "$wide" CC="$compiler -m32"
+else
+  skip "a 32-bit target is refused" "$compiler does not know -m32"
+  skip "a 32-bit target asked for in CC is refused" "$compiler does not know -m32"
+fi
+check "a target without 128-bit compare-and-swap is refused" refuses "$pair" CC="$compiler" copse_cv_cas16=no
+check_fails "nothing is refused without a reason" refuses "$wide" CC="$compiler"
+check "the version is that of copse.h" grep -q " copse $(sed -n 's/^#define COPSE_VERSION_[MP][A-Z]* *//p' \
+  "$top_srcdir/lib/copse.h" | paste -s -d .) for " out
+finish

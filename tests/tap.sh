@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# For test scripts: source it, call ok or nok for each result, end with `finish`.  Prints TAP.
+# Outside of make the sources are looked for beside the script, and the build in build/release.
+
+: "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
+: "${top_builddir:=$top_srcdir/build/release}"
+tap_count=0
+tap_failed=0
+
+# ok NAME: a result that is as it should be.
+ok() {
+  tap_count=$((tap_count + 1))
+  printf 'ok %d - %s\n' "$tap_count" "$1"
+}
+
+# nok NAME [WHY]
+nok() {
+  tap_count=$((tap_count + 1))
+  tap_failed=$((tap_failed + 1))
+  printf 'not ok %d - %s\n' "$tap_count" "$1"
+  [ $# -lt 2 ] || note "$2"
+}
+
+# skip NAME WHY: one result that cannot be had here.
+skip() {
+  tap_count=$((tap_count + 1))
+  printf 'ok %d - %s # SKIP %s\n' "$tap_count" "$1" "$2"
+}
+
+# A line, or several, for the reader of the log.
+note() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+# check NAME COMMAND...: ok if the command succeeds; its output is shown in any case.
+check() {
+  local name=$1 out status=0
+  shift
+  out=$("$@" 2>&1) || status=$?
+  [ -z "$out" ] || note "$out"
+  if [ "$status" = 0 ]; then ok "$name"; else nok "$name"; fi
+}
+
+# check_fails NAME COMMAND...: ok if it fails.  For planted faults.
+check_fails() {
+  local name=$1 out status=0
+  shift
+  out=$("$@" 2>&1) || status=$?
+  [ -z "$out" ] || note "$out"
+  if [ "$status" != 0 ]; then ok "$name"; else nok "$name" "the fault was not found"; fi
+}
+
+# skip_all WHY: none of it can be had here.
+skip_all() {
+  printf '1..0 # SKIP %s\n' "$*"
+  exit 0
+}
+
+finish() {
+  printf '1..%d\n' "$tap_count"
+  [ "$tap_failed" = 0 ]
+}
