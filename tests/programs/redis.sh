@@ -94,7 +94,8 @@ run() {
   timeout 60 redis-cli -h 127.0.0.1 -p "$port" --pipe <"$work/load" >"$work/$name.pipe"
   cli "$port" debug digest >"$work/$name.digest"
   cli "$port" bgsave >/dev/null
-  cli "$port" <"$work/questions" >"$work/$name.replies"
+  # Without the time that it prints after a slow reply.
+  cli "$port" <"$work/questions" | sed -E '/^\([0-9.]+s\)$/d' >"$work/$name.replies"
   # The child that saves is a fork; DEBUG RELOAD above may come while it runs, so it is waited for.
   for _ in {1..100}; do
     [[ $(cli "$port" info persistence) == *rdb_bgsave_in_progress:0* ]] && break
