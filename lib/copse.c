@@ -6,6 +6,7 @@
 #include "copse.h"
 #include "check.h"
 #include "pool.h"
+#include "size_class.h"
 #include "span.h"
 #include "start.h"
 #include "stats.h"
@@ -48,11 +49,7 @@ static void *span_alloc(u64 size, u64 alignment, bool zero) {
 
 void *copse_alloc_large_(size_t size) { return span_alloc(size, 1, false); }
 
-void *copse_alloc(size_t size) {
-  if (likely(size <= CLASS_TABLE_MAX)) return copse_hot_alloc_(copse_class_table[(size + 15) >> 4]);
-  if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return copse_alloc_large_(size);
-  return copse_hot_alloc_(copse_class_(size));
-}
+void *copse_alloc(size_t size) { return class_hot_alloc(size); }
 
 void *copse_alloc_zeroed(size_t size) {
   if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return span_alloc(size, 1, true);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The system's memory: what each call promises, what it leaves behind when the system refuses, and the limit. */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
