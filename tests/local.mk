@@ -6,7 +6,7 @@
 #   tests/test_foo tests/test_foo_instrumented: LDLIBS += -lfoo
 #   tests/test_foo.o tests/test_foo_instrumented.o: TEST_CFLAGS += -DFOO
 
-copse_unit_tests =
+copse_unit_tests = tests/test_promise
 
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
