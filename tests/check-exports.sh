@@ -6,8 +6,10 @@ set -eu
 # shellcheck source=tap.sh
 . "$(dirname "$0")/tap.sh"
 
-: "${NM:=nm}" "${READELF:=readelf}" "${CC:=gcc}"
-read -ra cc <<<"$CC"
+# Each may be a command with options.
+read -ra cc <<<"${CC:-gcc}"
+read -ra nm <<<"${NM:-nm}"
+read -ra readelf <<<"${READELF:-readelf}"
 [ -z "${COPSE_SANITIZERS-}" ] || skip_all "a sanitizer's own symbols are in all of it"
 libs=$top_builddir/lib/.libs
 [ -e "$libs/libcopse.a" ] || skip_all "nothing is built in $libs"
@@ -21,7 +23,7 @@ export LC_ALL=C
 # All that libc and the dynamic linker define.
 for file in libc.so.6 ld-linux-x86-64.so.2 ld-linux-aarch64.so.1; do
   path=$("${cc[@]}" -print-file-name="$file")
-  [ ! -e "$path" ] || "$NM" -D --defined-only "$path"
+  [ ! -e "$path" ] || "${nm[@]}" -D --defined-only "$path"
 done | awk '{ sub(/@.*/, "", $NF); print $NF }' | sort -u >"$scratch/libc"
 # What the linker and the compiler's start files bring; a static library also refers to the linker's table.
 printf '%s\n' _ITM_deregisterTMCloneTable _ITM_registerTMCloneTable __gmon_start__ _GLOBAL_OFFSET_TABLE_ >"$scratch/linker"
@@ -38,14 +40,14 @@ printf '%s\n' strdup strndup asprintf vasprintf getline getdelim fopen fopen64 f
 # A version (@COPSE_0) is cut off; the version's own name (type A) is no symbol.
 defined() {
   case $1 in
-    *.a) "$NM" -g --defined-only "$1" ;;
-    *) "$NM" -D --defined-only "$1" ;;
+    *.a) "${nm[@]}" -g --defined-only "$1" ;;
+    *) "${nm[@]}" -D --defined-only "$1" ;;
   esac | awk 'NF == 3 && $2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u
 }
 undefined() {
   case $1 in
-    *.a) "$NM" -g -u "$1" ;;
-    *) "$NM" -D -u "$1" ;;
+    *.a) "${nm[@]}" -g -u "$1" ;;
+    *) "${nm[@]}" -D -u "$1" ;;
   esac | awk 'NF == 2 { sub(/@.*/, "", $2); print $2 }' | sort -u
 }
 # A static library's members want things of each other.
@@ -77,10 +79,12 @@ wants_no_allocation() {
 wants_no_libatomic() {
   wanted "$1" | grep -E '^__(atomic|sync)_' | nothing "undefined, and libatomic's:" || return 1
   case $1 in
-    *.so) "$READELF" -d "$1" | sed -n '/NEEDED/s/.*\[\(.*\)\]/\1/p' | grep -vE '^(libc\.so|ld-linux)' |
+    *.so) "${readelf[@]}" -d "$1" | sed -n '/NEEDED/s/.*\[\(.*\)\]/\1/p' | grep -vE '^(libc\.so|ld-linux)' |
       nothing "needed, and neither libc nor the dynamic linker:" ;;
   esac
 }
+# First of all: are there symbols to be seen?
+gives() { defined "$1" | grep -x "$2" || { echo "$2 is not there" && return 1; }; }
 gives_copse_only() { defined "$1" | grep -v '^copse_' | nothing "extern, and without copse_:"; }
 gives_family_only() {
   defined "$1" >"$scratch/defined"
@@ -89,22 +93,24 @@ gives_family_only() {
 }
 gives_operators_only() { defined "$1" | grep -vE '^_Z(nw|na|dl|da)' | nothing "exported, and no operator new or delete:"; }
 
-# library NAME RULE: all that holds for each, then what it may give.
+# library NAME RULE SYMBOL: all that holds for each, then what it may give; the symbol is there.
 library() {
+  check "$1 gives $3" gives "$libs/$1" "$3"
   check "$1 wants nothing beyond libc" wants_libc_only "$libs/$1"
   check "$1 wants nothing that allocates" wants_no_allocation "$libs/$1"
   check "$1 wants no libatomic" wants_no_libatomic "$libs/$1"
   check "$1 gives what it should" "$2" "$libs/$1"
 }
 
-library libcopse.a gives_copse_only
-library libcopse-instrumented.a gives_copse_only
+library libcopse.a gives_copse_only copse_alloc
+library libcopse-instrumented.a gives_copse_only copse_alloc
 if [ "${COPSE_SHARED-yes}" = yes ]; then
-  library libcopse.so gives_copse_only
-  library libcopse-instrumented.so gives_copse_only
-  library libcopse-malloc.so gives_family_only
-  library libcopse-malloc-instrumented.so gives_family_only
+  library libcopse.so gives_copse_only copse_alloc
+  library libcopse-instrumented.so gives_copse_only copse_alloc
+  library libcopse-malloc.so gives_family_only malloc
+  library libcopse-malloc-instrumented.so gives_family_only malloc
   if [ "${COPSE_CXX-yes}" = yes ]; then
+    check "libcopse-new.so gives operator new" gives "$libs/libcopse-new.so" _Znwm
     check "libcopse-new.so gives what it should" gives_operators_only "$libs/libcopse-new.so"
   fi
 fi

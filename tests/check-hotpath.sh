@@ -7,7 +7,9 @@ set -eu
 # shellcheck source=tap.sh
 . "$(dirname "$0")/tap.sh"
 
-: "${OBJDUMP:=objdump}" "${NM:=nm}"
+# Each may be a command with options.
+read -ra nm <<<"${NM:-nm}"
+read -ra objdump <<<"${OBJDUMP:-objdump}"
 [ "$(uname -m)" = x86_64 ] || skip_all "counts instructions of x86-64"
 # The limits are for gcc, whatever the rest was built with.
 gcc=gcc
@@ -20,8 +22,10 @@ trap 'rm -rf "$scratch"' EXIT
 
 # walk OBJECT FUNCTION MOST: prints the path; fails on what must not be there.
 walk() {
-  "$OBJDUMP" -dr --no-show-raw-insn --disassemble="$2" "$1" | awk -v function_name="$2" -v most="$3" '
+  "${objdump[@]}" -dr --no-show-raw-insn "$1" | awk -v function_name="$2" -v most="$3" '
     # "   1f:\tmov    %rax,%rdx", and below it "\t\t\t21: R_X86_64_PC32\tname": the second belongs to the first.
+    /^[0-9a-f]+ <.*>:$/ { inside = $2 == "<" function_name ">:" }
+    !inside { next }
     $2 ~ /^R_X86_64/ { relocation[last] = $3 }
     /^ *[0-9a-f]+:\t/ {
       address = $1
@@ -77,7 +81,7 @@ object_of() {
   for source in "$top_srcdir/lib/copse.c" "$top_srcdir"/lib/*.c; do
     case $source in */malloc*.c) continue ;; esac
     object=$(compile "$source") || return 1
-    if "$NM" -g --defined-only "$object" | grep -q " T $1\$"; then
+    if "${nm[@]}" -g --defined-only "$object" | grep -q " T $1\$"; then
       printf '%s\n' "$object"
       return
     fi

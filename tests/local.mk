@@ -2,11 +2,33 @@
 # Tests.  To add one for lib/foo.c: write tests/test_foo.c (cmocka, one group) and add its line below.  It is built and run
 # twice: tests/test_foo against the release library, tests/test_foo_instrumented against the instrumented one with
 # -DCOPSE_INSTRUMENTED.  Both link the internal library, whose hidden functions can be reached.
-# A test that wants more says so by a variable of its target:  tests/test_foo: LDLIBS += -ldl
+# A test that wants more says so by variables of its target:
+#   tests/test_foo tests/test_foo_instrumented: LDLIBS += -lfoo
+#   tests/test_foo.o tests/test_foo_instrumented.o: TEST_CFLAGS += -DFOO
 
 copse_unit_tests =
 
-# Scripts print TAP, by tests/tap.sh; they find their way by the variables of # The tests take these from here, so that none of them is tied to a place.
+# Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
+copse_script_tests = \
+  tests/check-layers.sh \
+  tests/check-exports.sh \
+  tests/check-hotpath.sh \
+  tests/check-configure.sh
+
+# Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
+# last and one by one.
+copse_alone_tests =
+
+# What tests share.
+copse_test_headers = tests/tap.sh
+
+copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
+
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' CMOCKA_MESSAGE_OUTPUT=TAP $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+SH_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+
+# The tests take these from here, so that none of them is tied to a place.
 AM_TESTS_ENVIRONMENT = \
   top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
   CC='$(CC)'; CXX='$(CXX)'; CFLAGS='$(CFLAGS)'; NM='$(NM)'; OBJDUMP='$(OBJDUMP)'; READELF='$(READELF)'; \
@@ -25,14 +47,14 @@ check-local:
 endif
 
 # Order alone, and only of those that run this time.
-copse_alone_logs = $(filter $(TEST_LOGS),$(addsuffix .log,$(basename $(copse_alone_tests))))
+copse_alone_logs = $(filter $(TEST_LOGS),$(addsuffix .log,$(copse_alone_tests:.sh=)))
 copse_before = $(filter-out $(copse_alone_logs),$(TEST_LOGS))
 $(foreach log,$(copse_alone_logs),$(eval $(log): | $(copse_before))$(eval copse_before += $(log)))
 
 # One source, two objects: written out for GNU make, since automake would want six lines for each test.
 copse_test_compile = $(AM_V_CC)$(MKDIR_P) tests/.deps && \
   $(CC) $(DEFS) $(DEFAULT_INCLUDES) $(INCLUDES) $(AM_CPPFLAGS) -I$(top_srcdir)/tests $(CPPFLAGS) $(AM_CFLAGS) $(CFLAGS) \
-  -MMD -MP -MF tests/.deps/$(@F:.o=.d)
+  $(TEST_CFLAGS) -MMD -MP -MF tests/.deps/$(@F:.o=.d)
 copse_test_link = $(AM_V_CCLD)$(LIBTOOL) $(AM_V_lt) --tag=CC $(AM_LIBTOOLFLAGS) $(LIBTOOLFLAGS) --mode=link \
   $(CC) $(AM_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS) -o $@
 
