@@ -6,7 +6,10 @@
 #   tests/test_foo tests/test_foo_instrumented: LDLIBS += -lfoo
 #   tests/test_foo.o tests/test_foo_instrumented.o: TEST_CFLAGS += -DFOO
 
-copse_unit_tests =
+copse_unit_tests = \
+  tests/test_size_class \
+  tests/test_bit_tree \
+  tests/test_chain
 
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
@@ -20,7 +23,7 @@ copse_script_tests = \
 copse_alone_tests =
 
 # What tests share.
-copse_test_headers = tests/tap.sh
+copse_test_headers = tests/tap.sh tests/core.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
