@@ -58,16 +58,17 @@ hidden bool copse_vm_uncommit(void *address, size_t length);
 
 /*
  * Moves the pages of [from, from + length) to `to`, page-aligned, without a copy; `to` is inside our reservation and not
- * in use, [from, ...) stays mapped, accessible and reads as zero (MREMAP_DONTUNMAP).  false: nothing changed.
+ * in use, [from, ...) stays mapped, accessible and reads as zero (MREMAP_DONTUNMAP).
+ * `to` counts as committed anew.  false: nothing changed, but that `to` may have lost its access or have gained it.
  */
 hidden bool copse_vm_move(void *from, size_t length, void *to);
 
 /*
- * Backs the range (2 MB-aligned at both ends, uncommitted) with explicit huge pages where the parameter "huge" is 2 and
+ * Backs the range (2 MB-aligned at both ends, not in use) with explicit huge pages where the parameter "huge" is 2 and
  * the system has enough of them free: of 1 GB where the range allows, then of 2 MB; each fallback is counted.  They are
  * mapped elsewhere and moved over the range, for a failed MAP_FIXED leaves a hole.
- * Returns the bytes, from `address` on, that are now committed this way: 0 when none.  The caller commits the rest, and
- * never decommits the first.
+ * Returns the bytes, from `address` on, that are now committed this way: 0 when none.  The caller commits the rest, all
+ * of it, whatever access it had before, and never decommits the first.
  */
 hidden size_t copse_vm_commit_huge(void *address, size_t length);
 

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* Huge pages: 1 GB, 2 MB, default, in this order, on a pretended system; and for real where root can set some aside. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tunables.h"
+#include "vm_faults.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define MB ((size_t)1 << 20)
+#define GB ((size_t)1 << 30)
+
+static char *range; /* 4 GB, aligned to 1 GB */
+
+static int setup(void **state) {
+  (void)state;
+  copse_vm_start();
+  vm_faults_install();
+  copse_tunables.huge = 2;
+  range = copse_vm_reserve(4 * GB, GB);
+  vm_faults_reset();
+  memset(&copse_vm_counters, 0, sizeof copse_vm_counters);
+  return range ? 0 : -1;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  copse_vm_unreserve(range, 4 * GB);
+  vm_faults_remove();
+  copse_tunables.huge = HUGE_DEFAULT;
+  return 0;
+}
+
+static void expect(u64 huge_1g, u64 huge_2m, u64 fallbacks_1g, u64 fallbacks_2m) {
+  assert_int_equal(copse_vm_counters.huge_1g, huge_1g);
+  assert_int_equal(copse_vm_counters.huge_2m, huge_2m);
+  assert_int_equal(copse_vm_counters.huge_1g_fallbacks, fallbacks_1g);
+  assert_int_equal(copse_vm_counters.huge_2m_fallbacks, fallbacks_2m);
+  assert_int_equal(copse_vm_counters.committed, huge_1g + huge_2m);
+}
+
+/* The sizes of huge pages that were asked for, in order of first appearance. */
+static void expect_order(const unsigned *shifts, unsigned count) {
+  unsigned seen = 0, last = 0;
+  for (u64 i = 0; i < vm_faults.calls[VM_ANY] && i < VM_LOG; i++) {
+    const struct vm_record *call = &vm_faults.log[i];
+    if (call->kind != VM_MMAP || !(call->flags & MAP_HUGETLB)) continue;
+    /* The pages are set aside at once, or it fails: touching them later cannot. */
+    assert_false(call->flags & (MAP_NORESERVE | MAP_FIXED | MAP_POPULATE));
+    unsigned shift = (unsigned)call->flags >> 26;
+    if (shift == last) continue;
+    assert_true(seen < count && shifts[seen] == shift);
+    seen++;
+    last = shift;
+  }
+  assert_int_equal(seen, count);
+}
+
+static void largest_first(void **state) {
+  (void)state;
+  vm_faults.huge_1g = 2;
+  vm_faults.huge_2m = 1024;
+  /* 1 GB pages for what they cover, 2 MB ones for the rest. */
+  assert_int_equal(copse_vm_commit_huge(range, 2 * GB + 6 * MB), 2 * GB + 6 * MB);
+  expect(2 * GB, 6 * MB, 0, 0);
+  expect_order((const unsigned[]){30, 21}, 2);
+  assert_int_equal(vm_faults.huge_1g, 0);
+  assert_int_equal(vm_faults.huge_2m, 1021);
+  range[0] = range[2 * GB] = range[2 * GB + 6 * MB - 1] = 1;
+}
+
+static void fallbacks(void **state) {
+  (void)state;
+  /* Some 1 GB pages, fewer than wanted. */
+  vm_faults.huge_1g = 1;
+  vm_faults.huge_2m = 512;
+  assert_int_equal(copse_vm_commit_huge(range, 2 * GB), 2 * GB);
+  expect(GB, GB, 1, 0);
+  expect_order((const unsigned[]){30, 21}, 2);
+  assert_true(copse_vm_uncommit(range, 2 * GB));
+  /* No 1 GB page, some 2 MB pages: the front gets them. */
+  vm_faults_reset();
+  vm_faults.huge_1g = 0;
+  vm_faults.huge_2m = 300;
+  memset(&copse_vm_counters, 0, sizeof copse_vm_counters);
+  size_t got = copse_vm_commit_huge(range, GB);
+  assert_in_range(got, 256 * MB, 600 * MB);
+  expect(0, got, 1, 1);
+  expect_order((const unsigned[]){30, 21}, 2);
+  range[0] = range[got - 1] = 1;
+  assert_true(copse_vm_uncommit(range, GB));
+  /* None at all: two refusals, then the caller's turn. */
+  vm_faults_reset();
+  vm_faults.huge_2m = 0;
+  memset(&copse_vm_counters, 0, sizeof copse_vm_counters);
+  assert_int_equal(copse_vm_commit_huge(range, 2 * GB), 0);
+  expect(0, 0, 1, 1);
+  expect_order((const unsigned[]){30, 21}, 2);
+  assert_true(copse_vm_commit(range, 2 * GB));
+  range[0] = range[2 * GB - 1] = 1;
+  /* And not remembered. */
+  vm_faults.huge_1g = 1;
+  assert_int_equal(copse_vm_commit_huge(range + 3 * GB, GB), GB);
+}
+
+static void where_1g_does_not_fit(void **state) {
+  (void)state;
+  vm_faults.huge_1g = vm_faults.huge_2m = 4096;
+  assert_int_equal(copse_vm_commit_huge(range + 2 * MB, GB), GB);
+  assert_int_equal(copse_vm_commit_huge(range + 2 * GB, GB - 2 * MB), GB - 2 * MB);
+  expect(0, 2 * GB - 2 * MB, 0, 0);
+  expect_order((const unsigned[]){21}, 1);
+}
+
+static void switched_off(void **state) {
+  (void)state;
+  vm_faults.huge_1g = vm_faults.huge_2m = 4096;
+  copse_tunables.huge = 1;
+  assert_int_equal(copse_vm_commit_huge(range, GB), 0);
+  assert_int_equal(vm_faults.calls[VM_ANY], 0);
+  expect(0, 0, 0, 0);
+  copse_tunables.huge = 0;
+  copse_vm_advise_huge(range, GB);
+  assert_int_equal(vm_faults.calls[VM_ANY], 0);
+}
+
+/* Every call made to fail: what is said to be committed is, the rest can be, nothing is a hole, nothing is lost. */
+static void refused(void **state) {
+  (void)state;
+  bool done = false;
+  u64 refusals = 0;
+  for (u64 k = 1; !done; k++) {
+    assert_true(copse_vm_uncommit(range, 2 * GB));
+    memset(&copse_vm_counters, 0, sizeof copse_vm_counters);
+    vm_faults_reset();
+    vm_faults.huge_1g = 1;
+    vm_faults.huge_2m = 300;
+    vm_faults_fail(VM_ANY, k);
+    size_t got = copse_vm_commit_huge(range, 2 * GB);
+    done = !vm_faults.failed;
+    refusals += !done;
+    vm_faults_fail_none();
+    assert_int_equal(got % (2 * MB), 0);
+    assert_int_equal(copse_vm_counters.committed, got);
+    assert_int_equal(copse_vm_counters.huge_1g + copse_vm_counters.huge_2m, got);
+    assert_true(copse_vm_commit(range + got, 2 * GB - got));
+    for (size_t i = 0; i < 2 * GB; i += 64 * MB) range[i] = 1;
+    assert_true(k < 60);
+  }
+  assert_true(refusals >= 6);
+}
+
+static void advice(void **state) {
+  (void)state;
+  copse_vm_facts.huge = 2 * MB;
+  copse_vm_facts.huge_always = false;
+  assert_true(copse_vm_commit(range, 8 * MB));
+  copse_vm_advise_huge(range + 1, 8 * MB - 2); /* inwards */
+  assert_int_equal(copse_vm_counters.huge_advised, 4 * MB);
+  assert_ptr_equal(vm_faults.log[1].address, range + 2 * MB);
+  assert_int_equal(vm_faults.log[1].advice, MADV_HUGEPAGE);
+  vm_faults_reset();
+  copse_vm_advise_huge(range + 1, 4 * MB - 2); /* none inside */
+  copse_vm_advise_small(range, 8 * MB); /* nobody gives any unasked */
+  assert_int_equal(vm_faults.calls[VM_ANY], 0);
+  copse_vm_facts.huge_always = true;
+  copse_vm_advise_small(range, 8 * MB);
+  assert_int_equal(vm_faults.log[0].advice, MADV_NOHUGEPAGE);
+  vm_faults_reset();
+  copse_vm_facts.huge = 0;
+  copse_vm_advise_huge(range, 8 * MB);
+  assert_int_equal(vm_faults.calls[VM_ANY], 0);
+  copse_vm_start();
+}
+
+/* ---- for real ---- */
+
+static long read_number(const char *path) {
+  long n = -1;
+  FILE *file = fopen(path, "r");
+  if (!file) return -1;
+  if (fscanf(file, "%ld", &n) != 1) n = -1;
+  fclose(file);
+  return n;
+}
+
+static bool write_number(const char *path, long n) {
+  FILE *file = fopen(path, "w");
+  if (!file) return false;
+  bool written = fprintf(file, "%ld\n", n) > 0;
+  return fclose(file) == 0 && written;
+}
+
+#define POOL "/sys/kernel/mm/hugepages/hugepages-"
+
+/* Sets `more` pages aside.  Returns how many there were before; -1: that cannot be had here. */
+static long set_aside(const char *total, const char *vacant, long more) {
+  long before = read_number(total), free_before = read_number(vacant);
+  if (before < 0 || free_before < 0 || !write_number(total, before + more)) return -1;
+  if (read_number(vacant) >= free_before + more) return before;
+  write_number(total, before);
+  return -1;
+}
+
+static void real_2m(void **state) {
+  (void)state;
+  long before = set_aside(POOL "2048kB/nr_hugepages", POOL "2048kB/free_hugepages", 16);
+  if (before < 0) {
+    print_message("no 2 MB page can be set aside here\n");
+    skip();
+  }
+  size_t got = copse_vm_commit_huge(range + 2 * MB, 16 * MB);
+  size_t touched = got;
+  if (got) memset(range + 2 * MB, 1, got);
+  bool released = !got || copse_vm_uncommit(range + 2 * MB, got);
+  bool back = write_number(POOL "2048kB/nr_hugepages", before);
+  print_message("2 MB pages for real: %zu MB of 16\n", got / MB);
+  assert_true(touched >= 2 * MB && released && back);
+  assert_int_equal(copse_vm_counters.huge_2m, got);
+}
+
+static void real_1g(void **state) {
+  (void)state;
+  long before = set_aside(POOL "1048576kB/nr_hugepages", POOL "1048576kB/free_hugepages", 1);
+  if (before < 0) {
+    print_message("no 1 GB page can be set aside here\n");
+    skip();
+  }
+  size_t got = copse_vm_commit_huge(range + GB, GB);
+  if (got) range[GB] = range[2 * GB - 1] = 1;
+  bool released = !got || copse_vm_uncommit(range + GB, GB);
+  bool back = write_number(POOL "1048576kB/nr_hugepages", before);
+  print_message("1 GB pages for real: %zu MB\n", copse_vm_counters.huge_1g / MB);
+  assert_true(released && back);
+  assert_int_equal(copse_vm_counters.huge_1g, GB);
+}
+
+/* On the system as it is: whatever there is, the fallbacks say what was missing. */
+static void real_fallbacks(void **state) {
+  (void)state;
+  size_t got = copse_vm_commit_huge(range, GB + 2 * MB);
+  assert_int_equal(copse_vm_counters.huge_1g + copse_vm_counters.huge_2m, got);
+  assert_int_equal(copse_vm_counters.huge_1g_fallbacks, copse_vm_counters.huge_1g == 0);
+  assert_int_equal(copse_vm_counters.huge_2m_fallbacks, got != GB + 2 * MB);
+  assert_true(copse_vm_commit(range + got, GB + 2 * MB - got));
+  range[GB + 2 * MB - 1] = 1;
+  if (got) range[0] = 1;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(largest_first, setup, teardown),
+    cmocka_unit_test_setup_teardown(fallbacks, setup, teardown),
+    cmocka_unit_test_setup_teardown(where_1g_does_not_fit, setup, teardown),
+    cmocka_unit_test_setup_teardown(switched_off, setup, teardown),
+    cmocka_unit_test_setup_teardown(refused, setup, teardown),
+    cmocka_unit_test_setup_teardown(advice, setup, teardown),
+    cmocka_unit_test_setup_teardown(real_2m, setup, teardown),
+    cmocka_unit_test_setup_teardown(real_1g, setup, teardown),
+    cmocka_unit_test_setup_teardown(real_fallbacks, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
