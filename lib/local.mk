@@ -80,7 +80,7 @@ if COPSE_CXX
 lib_LTLIBRARIES += lib/libcopse-new.la
 lib_libcopse_new_la_SOURCES = lib/new.cc
 lib_libcopse_new_la_CPPFLAGS = $(copse_dropin_cppflags)
-lib_libcopse_new_la_CXXFLAGS = $(AM_CXXFLAGS) -fno-builtin -shared
+lib_libcopse_new_la_CXXFLAGS = $(filter-out -pthread,$(AM_CXXFLAGS)) -fno-builtin -shared
 lib_libcopse_new_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -shared -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now
 else
 EXTRA_DIST += lib/new.cc

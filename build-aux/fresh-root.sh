@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Proves that copse builds and passes from nothing: makes a minimal Debian 12 in a directory, puts a clean clone of this
+# tree's last commit into it, and runs `./quickstart` and `./quickstart check` there.  Wants root and debootstrap.
+# Usage: fresh-root.sh [--bare] [--keep] [DIRECTORY]
+#   --bare     without /proc in the root
+#   --keep     leave the root there when done
+#   DIRECTORY  where to make it (not in a file system that is mounted nodev); default: a new one in ${TMPDIR:-/var/tmp}
+# The packages come from the mirror that this machine's apt uses.
+set -eu
+export LC_ALL=C
+
+fail() {
+  printf 'fresh-root: %s\n' "$*" >&2
+  exit 1
+}
+
+bare=''
+keep=''
+root=''
+for arg in "$@"; do
+  case $arg in
+    --bare) bare=yes ;;
+    --keep) keep=yes ;;
+    -*) fail "what is '$arg'?" ;;
+    *) root=$arg ;;
+  esac
+done
+[ "$(id -u)" = 0 ] || fail "wants root"
+for tool in debootstrap git unshare; do
+  command -v "$tool" >/dev/null || fail "$tool is missing: apt-get install $tool"
+done
+top=$(cd "$(dirname "$0")/.." && pwd)
+git -C "$top" rev-parse --verify --quiet HEAD >/dev/null || fail "$top is no git tree to clone"
+
+# A mount namespace of its own: whatever is mounted goes with this process.
+if [ -z "${COPSE_FRESH_ROOT-}" ]; then
+  COPSE_FRESH_ROOT=inside exec unshare --mount --propagation private "$0" "$@"
+fi
+
+# "URI suite component" for each part of Debian 12 that apt knows here; the release itself comes first.
+# shellcheck disable=SC2016 # apt expands them
+sources=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+  awk '$1 == "Debian" && $2 ~ /^bookworm/ && $3 == "main" { print $4, $2, $3 }' | sort -u -k 2,2)
+mirror=$(printf '%s\n' "$sources" | awk '$2 == "bookworm" { print $1; exit }')
+[ -n "$mirror" ] || fail "apt knows no mirror of Debian 12 here (or has no lists yet: apt-get update)"
+
+if [ -z "$root" ]; then
+  root=$(mktemp -d "${TMPDIR:-/var/tmp}/copse-root.XXXXXX")
+else
+  mkdir -p "$root"
+  root=$(cd "$root" && pwd)
+fi
+finish() {
+  status=$?
+  trap - EXIT
+  if mountpoint -q "$root/proc" 2>/dev/null; then umount "$root/proc" || exit 1; fi
+  if [ -n "$keep" ]; then
+    echo "fresh-root: the root is $root"
+  else
+    rm -rf --one-file-system "$root"
+  fi
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+begin=$SECONDS
+said() { printf 'fresh-root: %s (%d s)\n' "$*" $((SECONDS - begin)); }
+
+# This machine's way to the mirror, where it has one of its own.
+proxy=$(apt-config dump --format '%v' Acquire::http::Proxy || true)
+[ -z "$proxy" ] || export http_proxy="$proxy"
+
+mkdir -p "$top/build/log"
+debootstrap --variant=minbase bookworm "$root" "$mirror" >"$top/build/log/debootstrap.log" 2>&1 || {
+  tail -n 20 "$top/build/log/debootstrap.log"
+  fail "debootstrap failed"
+}
+printf '%s\n' "$sources" | sed 's/^/deb /' >"$root/etc/apt/sources.list"
+[ -z "$proxy" ] || printf 'Acquire::http::Proxy "%s";\n' "$proxy" >"$root/etc/apt/apt.conf.d/00proxy"
+for file in /etc/resolv.conf /etc/hosts; do
+  [ ! -e "$file" ] || cp -L "$file" "$root$file"
+done
+[ -n "$bare" ] || mount -t proc proc "$root/proc"
+said "a Debian $(cat "$root/etc/debian_version") is there"
+
+git clone -q --no-hardlinks "$top" "$root/root/copse"
+inside() {
+  env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb chroot "$root" bash -c 'cd /root/copse && "$@"' sh "$@"
+}
+
+inside ./quickstart || fail "./quickstart failed with $?"
+said "./quickstart: exit 0"
+# The first run has installed all that this one wants.
+out=$top/build/log/fresh-root-check.log
+inside ./quickstart check >"$out" 2>&1 || {
+  tail -n 60 "$out"
+  fail "./quickstart check failed"
+}
+cat "$out"
+said "./quickstart check: exit 0"
+! grep -q '^Installing' "$out" || fail "the second run installs again"
