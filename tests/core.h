@@ -19,8 +19,10 @@
 #include "region.h"
 #include "tunables.h"
 #include "tune.h"
-#include "vm.h"
+#include "vm_faults.h"
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,59 +97,44 @@ unused_function static bool pool_balanced(struct pool *p, u64 live, u64 cached) 
   return balanced && copse_pool_valid(p);
 }
 
-/* ---- the system calls, with a hook before each ---- */
-
-enum vm_call { CALL_MMAP, CALL_MUNMAP, CALL_MPROTECT, CALL_MADVISE, CALL_MREMAP };
-
-/* false: the call fails with ENOMEM.  Set before threads start. */
-static bool (*vm_hook)(enum vm_call call, void *address, size_t length);
-
-#include <errno.h>
-#include <sys/mman.h>
-
-static bool vm_hook_allows(enum vm_call call, void *address, size_t length) {
-  if (!vm_hook || vm_hook(call, address, length)) return true;
-  errno = ENOMEM;
-  return false;
-}
-static void *hooked_mmap(void *address, size_t length, int protection, int flags) {
-  return vm_hook_allows(CALL_MMAP, address, length) ? copse_vm_system.mmap(address, length, protection, flags) : MAP_FAILED;
-}
-static int hooked_munmap(void *address, size_t length) {
-  return vm_hook_allows(CALL_MUNMAP, address, length) ? copse_vm_system.munmap(address, length) : -1;
-}
-static int hooked_mprotect(void *address, size_t length, int protection) {
-  return vm_hook_allows(CALL_MPROTECT, address, length) ? copse_vm_system.mprotect(address, length, protection) : -1;
-}
-static int hooked_madvise(void *address, size_t length, int advice) {
-  return vm_hook_allows(CALL_MADVISE, address, length) ? copse_vm_system.madvise(address, length, advice) : -1;
-}
-static void *hooked_mremap(void *from, size_t old_length, size_t new_length, int flags, void *to) {
-  return vm_hook_allows(CALL_MREMAP, from, old_length) ? copse_vm_system.mremap(from, old_length, new_length, flags, to)
-                                                       : MAP_FAILED;
-}
-static const struct vm_calls vm_hooked = {hooked_mmap, hooked_munmap, hooked_mprotect, hooked_madvise, hooked_mremap};
-
-unused_function static void vm_hook_set(bool (*hook)(enum vm_call, void *, size_t)) {
-  vm_hook = hook;
-  copse_vm = hook ? &vm_hooked : &copse_vm_system;
-}
-
 /* ---- another process ---- */
 
-/* Runs `work` in a child; its exit status, or -1 for a signal.  What it prints on stderr stays there. */
-unused_function static int in_child(int (*work)(void *), void *argument) {
+/*
+ * Runs `work` in a child; its exit status, or minus the signal that ended it.  What it wrote on stderr is in `said`, unless
+ * that is NULL: then it goes where ours goes.
+ */
+unused_function static int in_child_saying(int (*work)(void *), void *argument, char *said, size_t room) {
+  int ends[2];
   fflush(NULL);
+  assert_int_equal(pipe(ends), 0);
   pid_t pid = fork();
   assert_true(pid >= 0);
   if (pid == 0) {
+    if (said) dup2(ends[1], STDERR_FILENO);
+    close(ends[0]);
+    close(ends[1]);
     int status = work(argument);
     fflush(NULL);
     _exit(status);
   }
+  close(ends[1]);
+  size_t length = 0;
+  char rest[256];
+  for (;;) {
+    bool kept = said && length + 1 < room;
+    ssize_t n = read(ends[0], kept ? said + length : rest, kept ? room - 1 - length : sizeof rest);
+    if (n <= 0) break;
+    if (kept) length += (size_t)n;
+  }
+  if (said) said[length] = 0;
+  close(ends[0]);
   int status;
   assert_int_equal(waitpid(pid, &status, 0), pid);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+unused_function static int in_child(int (*work)(void *), void *argument) {
+  return in_child_saying(work, argument, NULL, 0);
 }
 
 #endif
