@@ -7,7 +7,6 @@
  * copse nor stdio.  Each line starts with program and pid, since a process's children print theirs as well; a text of
  * up to PIPE_BUF bytes is one write, so that the lines of two processes do not mix.
  */
-#define _GNU_SOURCE
 #include "malloc_summary.h"
 
 #include <errno.h>

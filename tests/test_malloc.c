@@ -6,7 +6,6 @@
  *
  * Threads, fork and the like are in test_malloc_process.c.
  */
-#define _GNU_SOURCE
 #include "test_malloc.h"
 
 #include <dlfcn.h>

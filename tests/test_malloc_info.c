@@ -2,7 +2,6 @@
 /*
  * What the drop-in answers: malloc_trim, mallopt, mallinfo, malloc_stats, malloc_info, and the summary at exit.
  */
-#define _GNU_SOURCE
 #include "test_malloc.h"
 
 #include <fcntl.h>

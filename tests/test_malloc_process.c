@@ -5,7 +5,6 @@
  *
  * Assertions are made by the main thread only: cmocka leaves a failed test by longjmp.
  */
-#define _GNU_SOURCE
 #include "test_malloc.h"
 
 #include <dlfcn.h>
