@@ -16,7 +16,8 @@ copse_unit_tests = \
   tests/test_check \
   tests/test_tune \
   tests/test_stats \
-  tests/test_promise
+  tests/test_promise \
+  tests/test_pool
 
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
@@ -30,7 +31,7 @@ copse_script_tests = \
 copse_alone_tests =
 
 # What tests share.
-copse_test_headers = tests/tap.sh tests/core.h tests/vm_faults.h tests/vm_faults.c
+copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
