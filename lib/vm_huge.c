@@ -3,7 +3,6 @@
  * Huge pages: explicit ones of 1 GB, then of 2 MB, where the system has some reserved and free; else transparent ones.
  * Whether there are any changes while the program runs, so nothing is remembered: each request asks.
  */
-#define _GNU_SOURCE
 #include "vm_call.h"
 #include "tunables.h"
 

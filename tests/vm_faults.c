@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "vm_faults.h"
 #include "atomic.h"
 #include <errno.h>
