@@ -5,6 +5,7 @@
  *   none        not at all: the control
  *   overlap     now and then hands out memory that is in use
  *   truncate    now and then realloc forgets the latter half
+ *   flip        realloc turns a bit in the middle of a long text: a program lives, and its output is wrong
  *   dirty       now and then calloc forgets to clear
  *   misaligned  malloc's result is aligned to 8 bytes, not to 16
  *
@@ -24,13 +25,13 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *ptr, size_t size);
 extern void __libc_free(void *ptr);
 
-static enum { NONE, OVERLAP, TRUNCATE, DIRTY, MISALIGNED } fault;
+static enum { NONE, OVERLAP, TRUNCATE, FLIP, DIRTY, MISALIGNED } fault;
 static unsigned mallocs, reallocs, callocs;
 static void *volatile shared; /* with overlap: given out more than once, and never freed */
 static size_t shared_size;
 
 __attribute__((constructor)) static void start(void) {
-  static const char *const name[] = {"none", "overlap", "truncate", "dirty", "misaligned"};
+  static const char *const name[] = {"none", "overlap", "truncate", "flip", "dirty", "misaligned"};
   const char *wanted = getenv("COPSE_FAULT");
   for (unsigned i = 0; wanted && i < sizeof name / sizeof *name; i++) {
     if (!strcmp(wanted, name[i])) fault = i;
@@ -75,6 +76,14 @@ void *calloc(size_t count, size_t size) {
   return ptr;
 }
 
+/* Not pointers, in any case. */
+static int is_text(const char *at) {
+  for (int i = 0; i < 16; i++) {
+    if (at[i] < ' ' || at[i] > '~') return 0;
+  }
+  return 1;
+}
+
 void *realloc(void *ptr, size_t size) {
   if (fault == NONE || fault == DIRTY || !ptr || !size) return __libc_realloc(straight(ptr), size);
   size_t keep = room(ptr) < size ? room(ptr) : size;
@@ -82,6 +91,7 @@ void *realloc(void *ptr, size_t size) {
   if (!fresh) return NULL;
   if (fault == TRUNCATE && ++reallocs % 50 == 0) keep /= 2;
   memcpy(fresh, ptr, keep);
+  if (fault == FLIP && keep > 5000 && is_text((char *)fresh + keep / 2)) ((char *)fresh)[keep / 2] ^= 1;
   free(ptr);
   return fresh;
 }

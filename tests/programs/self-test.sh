@@ -31,7 +31,7 @@ if is_red none; then
 else
   printf '  checked: with no fault perl.sh passes\n'
 fi
-for fault in overlap truncate dirty; do
+for fault in overlap truncate flip dirty; do
   good "$fault: noticed by perl.sh" is_red $fault
   sed -n 's/^  not so/    it says/p' "$work/$fault.log" | head -n 1
 done
