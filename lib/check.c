@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void say(const char *line, int length, size_t room) {
+static void say(char *line, int length, size_t room) {
   size_t n = length < 0 ? 0 : (size_t)length < room ? (size_t)length : room - 1;
+  if (n == room - 1) line[n - 1] = '\n'; /* cut short, and still a line */
   while (n) {
     ssize_t written = write(STDERR_FILENO, line, n);
     if (written <= 0) break;

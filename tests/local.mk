@@ -6,21 +6,49 @@
 #   tests/test_foo tests/test_foo_instrumented: LDLIBS += -lfoo
 #   tests/test_foo.o tests/test_foo_instrumented.o: TEST_CFLAGS += -DFOO
 
-copse_unit_tests =
+copse_unit_tests = \
+  tests/test_size_class \
+  tests/test_bit_tree \
+  tests/test_chain \
+  tests/test_bundle \
+  tests/test_recycler \
+  tests/test_lock \
+  tests/test_check \
+  tests/test_tune \
+  tests/test_stats \
+  tests/test_promise \
+  tests/test_pool \
+  tests/test_pool_grow \
+  tests/test_region \
+  tests/test_vm \
+  tests/test_vm_huge \
+  tests/test_span \
+  tests/test_span_run \
+  tests/test_span_faults \
+  tests/test_span_threads
+
+# The whole library, by its public interface.
+copse_unit_tests += \
+  tests/test_copse \
+  tests/test_copse_resize \
+  tests/test_copse_service
 
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
   tests/check-layers.sh \
   tests/check-exports.sh \
   tests/check-hotpath.sh \
-  tests/check-configure.sh
+  tests/check-configure.sh \
+  tests/test_simulation.sh \
+  bench/test_compare.sh
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
 # last and one by one.
 copse_alone_tests =
 
 # What tests share.
-copse_test_headers = tests/tap.sh
+copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
+  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
@@ -62,12 +90,15 @@ tests/test_%_instrumented.o: tests/test_%.c
 	$(copse_test_compile) -DCOPSE_INSTRUMENTED -c -o $@ $<
 tests/test_%.o: tests/test_%.c
 	$(copse_test_compile) -c -o $@ $<
-tests/test_%_instrumented: tests/test_%_instrumented.o lib/libcopse_internal_instrumented.la
+# Every test may make the system's memory calls fail.
+tests/vm_faults.o: tests/vm_faults.c
+	$(copse_test_compile) -c -o $@ $<
+tests/test_%_instrumented: tests/test_%_instrumented.o tests/vm_faults.o lib/libcopse_internal_instrumented.la
 	$(copse_test_link) $^ $(CMOCKA_LIBS) $(LDLIBS) $(LIBS)
-tests/test_%: tests/test_%.o lib/libcopse_internal.la
+tests/test_%: tests/test_%.o tests/vm_faults.o lib/libcopse_internal.la
 	$(copse_test_link) $^ $(CMOCKA_LIBS) $(LDLIBS) $(LIBS)
-.PRECIOUS: tests/test_%.o tests/test_%_instrumented.o
--include $(wildcard tests/.deps/test_*.d)
+.PRECIOUS: tests/vm_faults.o tests/test_%.o tests/test_%_instrumented.o
+-include $(wildcard tests/.deps/*.d)
 
 mostlyclean-local:
-	-rm -rf tests/.deps tests/test_*.o
+	-rm -rf tests/.deps tests/vm_faults.o tests/test_*.o
