@@ -17,7 +17,8 @@ copse_unit_tests = \
   tests/test_tune \
   tests/test_stats \
   tests/test_pool \
-  tests/test_pool_grow
+  tests/test_pool_grow \
+  tests/test_pool_trim
 
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
