@@ -22,7 +22,8 @@
 #endif
 
 /* Hides from the compiler where the pointer comes from, so that it cannot pair an allocation with its free and drop
- * both.  No "memory" clobber: it would forbid the inlined path to keep its state in registers, as users' code lets it. */
+ * both.  No "memory" clobber: it would forbid the inlined path to keep its state in registers, as users' code lets it.
+ */
 static inline void *opaque(void *ptr) {
   __asm__ volatile("" : "+r"(ptr));
   return ptr;

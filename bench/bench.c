@@ -51,9 +51,13 @@ static uint64_t parse_number(const char *text) {
   uint64_t value = strtoull(text, &end, 10);
   if (end == text) refuse("not a number", text);
   switch (*end) {
-  case 'G': value <<= 10; /* fall through */
-  case 'M': value <<= 10; /* fall through */
-  case 'K': value <<= 10; end++;
+  case 'G':
+    value <<= 10; /* fall through */
+  case 'M':
+    value <<= 10; /* fall through */
+  case 'K':
+    value <<= 10;
+    end++;
   }
   if (*end) refuse("not a number", text);
   return value;
@@ -140,9 +144,9 @@ static void print_results(const char *workload, uint64_t wall, uint64_t peak) {
     for (unsigned i = 0; i < result_count; i++) {
       if (notes != (results[i].unit == NULL)) continue;
       if (notes)
-        printf("%s\"%s\": %.6g", comma, results[i].name, results[i].value);
+        printf("%s\"%s\": %.9g", comma, results[i].name, results[i].value);
       else
-        printf("%s\"%s\": {\"unit\": \"%s\", \"value\": %.6g}", comma, results[i].name, results[i].unit,
+        printf("%s\"%s\": {\"unit\": \"%s\", \"value\": %.9g}", comma, results[i].name, results[i].unit,
                results[i].value);
       comma = ", ";
     }

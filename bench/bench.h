@@ -13,7 +13,7 @@
 #include <time.h>
 
 #define MAX_THREADS 256
-#define inlined inline __attribute__((always_inline))
+#define inlined     inline __attribute__((always_inline))
 
 /* ------------------------------------------------------------------ options and results (bench.c) */
 

@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 
 #define PARCEL_ITEMS 256
-#define STASH 8
+#define STASH        8
 
 struct parcel {
   unsigned count;

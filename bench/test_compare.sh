@@ -170,7 +170,8 @@ runs[3]["error"] = "made up too"
 json.dump(document, open(sys.argv[1] + "/failed.json", "w", encoding="utf-8"))
 END
 canned=$scratch/evaluated.json
-result "made-up figures are evaluated" "$compare" --from "$scratch/canned.json" --json "$canned" --report "$scratch/canned.md"
+result "made-up figures are evaluated" \
+  "$compare" --from "$scratch/canned.json" --json "$canned" --report "$scratch/canned.md"
 result "medians" holds "$canned" \
   '[cell("made-up", "x", a)["median"] for a in ("glibc", "jemalloc", "given", "copse")] == [20, 8, 5, 3]'
 result "spread" holds "$canned" \
@@ -188,9 +189,11 @@ result "a failure of copse is the exit status" ends_with 1 "$compare" --from "$s
 if command -v gnuplot >/dev/null; then
   result "a plot is drawn" "$compare" --from "$scratch/canned.json" --svg "$scratch/canned.svg"
   result "and is SVG that parses" python3 -c \
-    'import sys, xml.dom.minidom as m; assert m.parse(sys.argv[1]).documentElement.tagName == "svg"' "$scratch/canned.svg"
+    'import sys, xml.dom.minidom as m; assert m.parse(sys.argv[1]).documentElement.tagName == "svg"' \
+    "$scratch/canned.svg"
 else
-  result "without gnuplot --svg is refused" refuses 2 'gnuplot' --from "$scratch/canned.json" --svg "$scratch/canned.svg"
+  result "without gnuplot --svg is refused" \
+    refuses 2 'gnuplot' --from "$scratch/canned.json" --svg "$scratch/canned.svg"
 fi
 
 # ---- the workloads themselves

@@ -31,7 +31,8 @@ static void trim_once(void) {
   int (*control)(const char *, void *, size_t *, void *, size_t);
   void (*release)(void);
   int (*trim)(size_t);
-  /* The library's own call first; malloc_trim is always there, if only glibc's, where it would do nothing for another. */
+  /* The library's own call first; malloc_trim is always there, if only glibc's, where it would do nothing for another.
+   */
   if (find("mi_collect", &collect)) {
     collect(true);
   } else if (find("mallctl", &control)) {

@@ -72,7 +72,8 @@ void w_batch(void) {
   bool calls = option("calls", 0);
   uint64_t ms = option("ms", 300);
   n = (option("n", 1024) + GROUP - 1) / GROUP * GROUP;
-  check(option_is("order", "lifo", "lifo") || option_is("order", "lifo", "fifo") || option_is("order", "lifo", "random"),
+  check(option_is("order", "lifo", "lifo") || option_is("order", "lifo", "fifo") ||
+            option_is("order", "lifo", "random"),
         "order= is lifo, fifo or random");
   check(size || !calls, "batch calls are of one size");
   struct random order = random_seeded(1), sizes = random_seeded(2);

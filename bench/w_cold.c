@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Cold: n objects are live, the caches hold none of them; they are freed in random order, then as many are allocated
- * again.  least = most gives one size; 64 is a constant to the compiler.
+ * again.  least = most gives one size; 64 is a constant to the compiler.  The last objects are left to the exit.
  */
 #include "alloc.h"
 #include "bench.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fresh memory: `bytes` of small objects of mixed sizes are allocated and filled, none is freed.  The figures are time
- * by object and the peak of resident memory by live byte.
+ * by object and the peak of resident memory by live byte.  The objects are left to the exit.
  */
 #include "alloc.h"
 #include "bench.h"

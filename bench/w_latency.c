@@ -9,8 +9,8 @@
 #include "workloads.h"
 
 /* Exact below 2^EXACT ticks, then 2^FINE steps to each doubling: within 1.6 % of the truth. */
-#define EXACT 12
-#define FINE 6
+#define EXACT   12
+#define FINE    6
 #define BUCKETS ((1u << EXACT) + ((64 - EXACT) << FINE))
 
 struct histogram {

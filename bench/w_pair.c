@@ -22,18 +22,30 @@ static inlined uint64_t pairs(size_t size) {
 
 static uint64_t chunk_of(size_t size) {
   switch (size) {
-  case 16: return pairs(16);
-  case 32: return pairs(32);
-  case 64: return pairs(64);
-  case 128: return pairs(128);
-  case 256: return pairs(256);
-  case 512: return pairs(512);
-  case 1024: return pairs(1024);
-  case 4096: return pairs(4096);
-  case 8192: return pairs(8192);
-  case 32768: return pairs(32768);
-  case 262144: return pairs(262144);
-  default: return pairs(size);
+  case 16:
+    return pairs(16);
+  case 32:
+    return pairs(32);
+  case 64:
+    return pairs(64);
+  case 128:
+    return pairs(128);
+  case 256:
+    return pairs(256);
+  case 512:
+    return pairs(512);
+  case 1024:
+    return pairs(1024);
+  case 4096:
+    return pairs(4096);
+  case 8192:
+    return pairs(8192);
+  case 32768:
+    return pairs(32768);
+  case 262144:
+    return pairs(262144);
+  default:
+    return pairs(size);
   }
 }
 

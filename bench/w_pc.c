@@ -10,12 +10,10 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#define RING 64
+#define RING  64
 #define BATCH 100
 
-static struct {
-  _Alignas(128) struct item items[BATCH];
-} *ring;
+static struct { _Alignas(128) struct item items[BATCH]; } * ring;
 static _Alignas(128) _Atomic uint64_t produced; /* written by the producer: batches filled */
 static _Alignas(128) _Atomic uint64_t consumed; /* written by the consumer: batches emptied */
 static _Alignas(128) atomic_bool ended;         /* the producer will fill no more */

@@ -27,8 +27,7 @@ void w_realloc(void) {
     size = bigger;
   }
   check(stamp_of(p) == 42, "the first word");
-  for (size_t at = 1 << 20; at + 4096 < size; at += 1 << 20)
-    check(stamp_of(p + at) == at, "the pages between");
+  for (size_t at = 1 << 20; at + 4096 < size; at += 1 << 20) check(stamp_of(p + at) == at, "the pages between");
   bench_free(p, size);
   result("call", "us", (double)spent * 1e-3 / (double)calls);
   note("reached", (double)size);

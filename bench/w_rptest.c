@@ -58,7 +58,8 @@ static void body(unsigned index) {
   team_start();
   for (unsigned phase = 0; phase < PHASES; phase++) {
     t = timed_start(phase_ms(phase, ms));
-    while (timed_more(&t, one_round(items, &r, &mail, number++))) {}
+    while (timed_more(&t, one_round(items, &r, &mail, number++))) {
+    }
   }
   team_finish(index, &t);
   mail_receive(&mail);

@@ -8,11 +8,11 @@
 #include "bench.h"
 #include "workloads.h"
 
-#define LEAST 16
-#define MOST 1000
-#define STEP 8
+#define LEAST     16
+#define MOST      1000
+#define STEP      8
 #define BATCH_MAX 256
-#define KEEP 5
+#define KEEP      5
 
 static uint64_t ms;
 
@@ -77,7 +77,8 @@ static void body(unsigned index) {
   team_start();
   for (unsigned phase = 0; phase < PHASES; phase++) {
     t = timed_start(phase_ms(phase, ms));
-    while (timed_more(&t, pass(s))) {}
+    while (timed_more(&t, pass(s))) {
+    }
   }
   team_finish(index, &t);
 }

@@ -55,7 +55,8 @@ static void body(unsigned index) {
   team_start();
   for (unsigned phase = 0; phase < PHASES; phase++) {
     t = timed_start(phase_ms(phase, ms));
-    while (timed_more(&t, one_batch(items, &r, &mail))) {}
+    while (timed_more(&t, one_batch(items, &r, &mail))) {
+    }
   }
   team_finish(index, &t);
   mail_receive(&mail);

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define BATCH 4096
+#define BATCH             4096
 #define WAITING_BY_THREAD 4 /* batches on the list, at most */
 
 struct batch {

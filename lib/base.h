@@ -37,7 +37,14 @@ static inline bool is_power_of_two(u64 x) { return x && !(x & (x - 1)); }
 /* pre: x is not 0. */
 static inline unsigned lowest_bit(u64 x) { return (unsigned)__builtin_ctzll(x); }
 static inline unsigned highest_bit(u64 x) { return 63u ^ (unsigned)__builtin_clzll(x); }
-static inline unsigned count_bits(u64 x) { return (unsigned)__builtin_popcountll(x); }
+/* Sums in parallel, as in H. S. Warren, Hacker's Delight, 5-1: the builtin is a call into libgcc where the processor may
+ * lack popcnt. */
+static inline unsigned count_bits(u64 x) {
+  x -= x >> 1 & 0x5555555555555555u;
+  x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+  return (unsigned)(x * 0x0101010101010101u >> 56);
+}
 /* The lowest n bits. */
 static inline u64 low_bits(unsigned n) { return n >= 64 ? ~(u64)0 : ((u64)1 << n) - 1; }
 

@@ -5,15 +5,15 @@
 #include "pool.h"
 
 /*
- * A class whose region is full borrows from a larger one that is at least as aligned: a bundle is a promise of size and
- * alignment, and a slot finds its way home by its address.
+ * A class whose region is full borrows from a larger one whose size is a power of two, for that is as aligned as any class
+ * below it, and so any of them may be named when the slot is freed.  It finds its way home by its address.
  */
-static bool may_borrow(unsigned from, unsigned class) { return class_alignment(from) >= class_alignment(class); }
+static bool may_borrow(unsigned from) { return is_power_of_two(class_size(from)); }
 
 unsigned copse_direct_take(unsigned class, unsigned n, void *out[]) {
   unsigned taken = 0;
   for (unsigned from = class; from < CLASSES; from++) {
-    if (from != class && !may_borrow(from, class)) continue;
+    if (from != class && !may_borrow(from)) continue;
     enum pool_outcome outcome = copse_pool_take(&copse_pools[from], from == class ? n : 1, out, &taken);
     if (outcome == POOL_TAKEN) return taken;
     if (outcome == POOL_REFUSED) return 0;

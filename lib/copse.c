@@ -6,6 +6,7 @@
 #include "copse.h"
 #include "check.h"
 #include "pool.h"
+#include "size_class.h"
 #include "span.h"
 #include "start.h"
 #include "stats.h"
@@ -48,11 +49,7 @@ static void *span_alloc(u64 size, u64 alignment, bool zero) {
 
 void *copse_alloc_large_(size_t size) { return span_alloc(size, 1, false); }
 
-void *copse_alloc(size_t size) {
-  if (likely(size <= CLASS_TABLE_MAX)) return copse_hot_alloc_(copse_class_table[(size + 15) >> 4]);
-  if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return copse_alloc_large_(size);
-  return copse_hot_alloc_(copse_class_(size));
-}
+void *copse_alloc(size_t size) { return class_hot_alloc(size); }
 
 void *copse_alloc_zeroed(size_t size) {
   if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return span_alloc(size, 1, true);
@@ -171,27 +168,31 @@ size_t copse_good_size(size_t size) {
   return round_up(size, copse_vm_facts.page ? copse_vm_facts.page : (u64)sysconf(_SC_PAGESIZE));
 }
 
-/* Whether an allocation that has `room` bytes may serve `size`: not if it would waste more than half. */
-static bool still_fits(u64 size, u64 room) { return size <= room && (size > room / 2 || room <= 64); }
+/*
+ * Whether an allocation may stay where it is.  Whatever size is given to its free later, from `size` to the usable one, its
+ * class is a promise of alignment that the slot must keep: so it stays in its class, or in a power of two at most twice as
+ * large, which is as aligned as anything below; and never in a span, which no bundle may hold.
+ */
+static bool stays(u64 region, u64 size) {
+  if (region >= REGION_SPANS || size > COPSE_CLASS_SIZE_MAX) return false;
+  unsigned class = class_of_size(size);
+  u64 room = class_size((unsigned)region);
+  return region == class || (region > class && is_power_of_two(room) && size > room / 2);
+}
 
 void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
   if (!ptr) return copse_alloc(new_size);
   check_live("copse_realloc", ptr, old_size);
-  u64 room = copse_usable_size(ptr);
-  if (still_fits(new_size, room)) return ptr;
-  if (new_size > COPSE_CLASS_SIZE_MAX && room > COPSE_CLASS_SIZE_MAX) {
+  u64 region = region_of(ptr);
+  if (stays(region, new_size)) return ptr;
+  if (new_size > COPSE_CLASS_SIZE_MAX && region >= REGION_SPANS) {
     int saved = errno;
     void *moved = new_size <= PTRDIFF_MAX ? copse_span_resize(ptr, new_size) : NULL;
     errno = saved;
     if (moved) return moved;
   }
-  int before = errno;
   void *fresh = copse_alloc(new_size);
-  if (unlikely(!fresh)) {
-    if (new_size > room) return NULL;
-    errno = before; /* it could not move to less memory, but it fits where it is */
-    return ptr;
-  }
+  if (unlikely(!fresh)) return NULL;
   memcpy(fresh, ptr, min_u64(old_size, new_size));
   copse_hot_free_by_address_(ptr);
   return fresh;

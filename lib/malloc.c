@@ -11,6 +11,7 @@
 #include "base.h"
 #include "copse.h"
 #include "copse-inline.h"
+#include "size_class.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -25,7 +26,13 @@ EXPORT void free_aligned_sized(void *ptr, size_t alignment, size_t size);
 
 /* ------------------------------------------------------------------ the hot pair */
 
-EXPORT void *malloc(size_t size) { return copse_inline_alloc(size); }
+EXPORT void *malloc(size_t size) {
+#ifdef COPSE_INSTRUMENTED
+  return copse_alloc(size);
+#else
+  return class_hot_alloc(size);
+#endif
+}
 
 EXPORT void free(void *ptr) {
 #ifdef COPSE_INSTRUMENTED

@@ -26,8 +26,11 @@
 #include <malloc.h>
 #include <new>
 
-/* noinline: clang would inline one operator into another although the program may have replaced it. */
-#define EXPORT __attribute__((visibility("default"), noinline))
+/*
+ * weak: the word for "may be replaced" that holds under -fno-semantic-interposition too, under which a compiler else
+ * calls, and inlines, the operator in this file where the program's is meant (noinline: so does link-time optimisation).
+ */
+#define EXPORT __attribute__((visibility("default"), weak, noinline))
 
 extern "C" {
 __attribute__((weak)) void free_sized(void *ptr, std::size_t size);

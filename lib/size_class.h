@@ -22,6 +22,13 @@ static inline unsigned class_of_size(u64 size) {
   return likely(size <= CLASS_TABLE_MAX) ? copse_class_table[(size + 15) >> 4] : copse_class_(size);
 }
 
+/* The hot path by the table: what copse_alloc and malloc are. */
+static inline void *class_hot_alloc(u64 size) {
+  if (likely(size <= CLASS_TABLE_MAX)) return copse_hot_alloc_(copse_class_table[(size + 15) >> 4]);
+  if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return copse_alloc_large_(size);
+  return copse_hot_alloc_(copse_class_(size));
+}
+
 static inline u64 class_size(unsigned class) {
   if (class < 8) return 16 * (u64)(class + 1);
   unsigned step = class - 8;

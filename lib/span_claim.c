@@ -114,7 +114,7 @@ bool copse_span_commit(struct span_claim *claim) {
     u64 twice = claim->committed - (claim->bare - claim->first - claim->pinned);
     sub_relaxed(&copse_vm_counters.committed, twice * GRANULE);
   }
-  u64 advise = max_u64(claim->advise, claim->first + claim->pinned);
+  u64 advise = claim->pinned ? max_u64(claim->advise, claim->first + claim->pinned) : claim->advise;
   if (advise < claim->advise_end)
     copse_vm_advise_huge(span_address(advise), (claim->advise_end - advise) * GRANULE);
   if (claim->small < end) copse_vm_advise_small(span_address(claim->small), (end - claim->small) * GRANULE);

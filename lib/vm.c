@@ -3,7 +3,6 @@
  * Reserve, commit, give back, move, and the limit.  No state but the facts, constant after start, and the counters.
  * No call is given up for ever because it failed once: every request asks the system anew.
  */
-#define _GNU_SOURCE
 #include "vm_call.h"
 #include "tunables.h"
 #include <fcntl.h>

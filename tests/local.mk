@@ -16,9 +16,16 @@ copse_unit_tests = \
   tests/test_check \
   tests/test_tune \
   tests/test_stats \
+  tests/test_promise \
   tests/test_pool \
   tests/test_pool_grow \
   tests/test_pool_trim
+
+# The whole library, by its public interface.
+copse_unit_tests += \
+  tests/test_copse \
+  tests/test_copse_resize \
+  tests/test_copse_service
 
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
@@ -32,7 +39,9 @@ copse_script_tests = \
 copse_alone_tests =
 
 # What tests share.
-copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c
+  copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
+  copse_test_headers = tests/tap.sh tests/core.h tests/vm_faults.h tests/vm_faults.c \
+  copse_test_headers += tests/process.h tests/random.h tests/balance.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 

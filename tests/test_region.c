@@ -49,7 +49,7 @@ static void layout(void **state) {
     assert_int_equal(region_of(region_base(i) + region_size() - 1), i);
   }
   assert_true(region_of(copse_regions.base - 1) >= REGIONS);
-  assert_true(region_of(copse_regions.base + (REGIONS << copse_regions.bits)) >= REGIONS);
+  assert_true(region_of(copse_regions.base + ((u64)REGIONS << copse_regions.bits)) >= REGIONS);
   char here;
   assert_true(region_of(&here) >= REGIONS);
   assert_true(region_of(NULL) >= REGIONS);

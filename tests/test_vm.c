@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The system's memory: what each call promises, what it leaves behind when the system refuses, and the limit. */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +7,7 @@
 #include <cmocka.h>
 
 #include "atomic.h"
+#include "child.h"
 #include "tunables.h"
 #include "vm_faults.h"
 #include <errno.h>
@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define KB ((size_t)1 << 10)
@@ -46,19 +45,6 @@ static bool accessible(const void *p) {
   close(ends[1]);
   return done;
 }
-
-/* Runs a test in a process of its own, for limits that cannot be taken back. */
-static void in_child(int (*body)(void)) {
-  fflush(NULL);
-  pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) _exit(body());
-  int status;
-  assert_int_equal(waitpid(child, &status, 0), child);
-  assert_true(WIFEXITED(status));
-  assert_int_equal(WEXITSTATUS(status), 0);
-}
-#define CHECK(x) do { if (!(x)) { fprintf(stderr, "line %d: %s\n", __LINE__, #x); return 1; } } while (0)
 
 static int setup(void **state) {
   (void)state;
@@ -146,7 +132,7 @@ static int little_address_space(void) {
 
 static void reserve_under_rlimit_as(void **state) {
   (void)state;
-  in_child(little_address_space);
+  assert_int_equal(in_child(little_address_space), 0);
 }
 
 static void commit_and_give_back(void **state) {

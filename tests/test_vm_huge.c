@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Huge pages: 1 GB, 2 MB, default, in this order, on a pretended system; and for real where root can set some aside. */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

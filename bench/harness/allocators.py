@@ -53,7 +53,8 @@ def ldconfig_paths():
 
 def library_directories():
     triplet = f"{os.uname().machine}-linux-gnu"
-    return [f"/usr/local/lib/{triplet}", "/usr/local/lib", f"/usr/lib/{triplet}", f"/lib/{triplet}", "/usr/lib64", "/usr/lib"]
+    return [f"/usr/local/lib/{triplet}", "/usr/local/lib", f"/usr/lib/{triplet}", f"/lib/{triplet}", "/usr/lib64",
+            "/usr/lib"]
 
 
 def find_library(sonames):

@@ -25,7 +25,7 @@ def script(document, path):
              "set logscale x 2", f"set xrange [{LEAST}:{MOST}]", f"set yrange [-0.5:{len(rows) + 0.5}]",
              "set xtics (0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16)", "set grid x y lc rgb '#e0e0e0'",
              "set key outside top center horizontal", "set arrow from 1, graph 0 to 1, graph 1 nohead lc rgb 'black'"]
-    tics = [f"'{r['row']} {r['metric']}' {len(rows) - 1 - i}" for i, r in enumerate(rows)]
+    tics = [f"'{r['label']}' {len(rows) - 1 - i}" for i, r in enumerate(rows)]
     lines.append("set ytics (" + ", ".join(tics) + ") noenhanced")
     plots, peers = [], 0
     for number, name in enumerate(names):

@@ -35,10 +35,6 @@ def table(header, lines):
     return "\n".join([row(header), rule] + [row(line) for line in lines])
 
 
-def label(row):
-    return row["row"] if row["row"].endswith(row["metric"]) or row["single"] else f"{row['row']} {row['metric']}"
-
-
 def figures_table(rows, names, ours, extras):
     header = ["row", "unit"] + names + ["best peer"] + [f"{n}/best" for n in ours]
     if extras:
@@ -46,7 +42,7 @@ def figures_table(rows, names, ours, extras):
     lines = []
     for row in rows:
         cells = row["allocators"]
-        line = [label(row), row["unit"]] + [number(cells[n]["median"]) if n in cells else "-" for n in names]
+        line = [row["label"], row["unit"]] + [number(cells[n]["median"]) if n in cells else "-" for n in names]
         line.append(row["best_peer"] or "-")
         line += [two_digits(cells[n]["ratio"]) if n in cells else "-" for n in ours]
         if extras:
@@ -55,11 +51,16 @@ def figures_table(rows, names, ours, extras):
     return table(header, lines)
 
 
+def percent(cell):
+    """A single value has no spread."""
+    return f"{cell['spread'] * 100:.0f} %" if cell and len(cell["values"]) > 1 else "-"
+
+
 def spread_table(rows, names):
     lines = []
     for row in rows:
         cells = row["allocators"]
-        lines.append([label(row)] + [f"{cells[n]['spread'] * 100:.0f} %" if n in cells else "-" for n in names])
+        lines.append([row["label"]] + [percent(cells.get(n)) for n in names])
     return table(["row"] + names, lines)
 
 
@@ -93,11 +94,6 @@ def render(document, targets):
     ours = [a["name"] for a in document["allocators"] if not a["peer"]]
     extras = any(a["peer"] and not a["found"] for a in document["allocators"])
     rows, run = document["rows"], document["run"]
-    metrics = {}
-    for row in rows:
-        metrics.setdefault(row["row"], []).append(row["metric"])
-    for row in rows:
-        row["single"] = len(metrics[row["row"]]) == 1
 
     out = ["# Benchmark of copse", ""]
     out += [f"- {key}: {value}" for key, value in document["machine"].items()]
@@ -108,8 +104,9 @@ def render(document, targets):
             f"- spread ((max - min) / median): {worst_spreads(rows)}"]
     out += [f"- **{warning}**" for warning in run["warnings"]]
     out += ["", "## Allocators", ""] + allocator_lines(document)
-    out += ["", "Figures are medians over the rounds, lower is better. A ratio is to the best peer of its row: the best of",
-            "all that is not copse." + (" \"/found\" leaves out what was given as name=path.so." if extras else ""), ""]
+    out += ["", "Figures are medians over the rounds, lower is better. A ratio is to the best peer of its row: the",
+            "best of all that is not copse."
+            + (" \"/found\" leaves out what was given as name=path.so." if extras else ""), ""]
     for group in dict.fromkeys(row["group"] for row in rows):
         out += [f"## {group}", "", figures_table([r for r in rows if r["group"] == group], names, ours, extras), ""]
 

@@ -25,7 +25,10 @@ class Progress:
         self.shown = now
         left = (now - self.start) / self.done * (self.total - self.done)
         line = f"{self.done} of {self.total} measurements, {left:.0f} s left: {text}"
-        print(f"\r{line:<78}" if self.terminal else line, end="" if self.terminal else "\n", file=sys.stderr, flush=True)
+        if self.terminal:
+            print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
     def end(self):
         if self.terminal and not self.quiet:

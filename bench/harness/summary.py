@@ -51,10 +51,12 @@ def summarise(document):
 
     rows = []
     for row in document["order"]:
-        for (name, metric), entry in figures.items():
-            if name == row["name"]:
-                rows.append({"row": name, "metric": metric, "unit": entry["unit"], "group": row["group"],
-                             **summarise_values(entry["values"], document["allocators"])})
+        metrics = [metric for name, metric in figures if name == row["name"]]
+        for metric in metrics:
+            entry = figures[row["name"], metric]
+            rows.append({"row": row["name"], "metric": metric, "unit": entry["unit"], "group": row["group"],
+                         "label": row["name"] if len(metrics) == 1 else f"{row['name']} {metric}",
+                         **summarise_values(entry["values"], document["allocators"])})
     document["rows"] = rows
     document["processes"] = [
         {"row": row["name"], "what": what, **summarise_values(processes[row["name"], what], document["allocators"])}

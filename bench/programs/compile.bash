@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# For gcc.sh and clang.sh: `compile COMPILER setup|run`.  Compiles a file of many functions; the object must be the same.
+# For gcc.sh and clang.sh: `compile COMPILER setup|run`.  Compiles a file of many functions; the object must be the
+# same.
 
 write_source() {
   local functions=$1
@@ -14,7 +15,12 @@ write_source() {
 static int helper$i(int x, const struct s *p) {
   int sum = $i;
   for (int i = 0; i < 16; i++) sum += p->a[i] * x + (i ^ $((i % 97)));
-  switch (sum & 7) { case 0: sum *= 3; break; case 1: sum -= x; break; case 5: sum ^= 0x$((i % 89)); break; default: sum++; }
+  switch (sum & 7) {
+  case 0: sum *= 3; break;
+  case 1: sum -= x; break;
+  case 5: sum ^= 0x$((i % 89)); break;
+  default: sum++;
+  }
   return sum;
 }
 int function$i(struct s *p, int n) {

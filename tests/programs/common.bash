@@ -94,8 +94,11 @@ bound() {
   shift
   rm -f "$work"/bindings.*
   # 2>&1: with all variables set, even a usage line is enough of a run.
-  LD_BIND_NOW=1 LD_DEBUG=bindings LD_DEBUG_OUTPUT=$work/bindings "$COPSE_RUN" "${copse_run_flags[@]}" "$file" "$@" \
-    >/dev/null 2>&1 </dev/null || true
+  (
+    cd "$work"
+    LD_BIND_NOW=1 LD_DEBUG=bindings LD_DEBUG_OUTPUT=$work/bindings "$COPSE_RUN" "${copse_run_flags[@]}" "$file" "$@" \
+      >/dev/null 2>&1 </dev/null || true
+  )
   if grep -qsE "binding file [^ ]* .*to [^ ]*libcopse-malloc[^ ]* .*symbol .malloc'" "$work"/bindings.*; then
     printf '  checked: %s: malloc is bound to libcopse-malloc\n' "$file"
   else
