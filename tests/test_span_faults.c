@@ -3,7 +3,6 @@
  * Spans when the system refuses: every call of every operation, once and for good; and what a forked child finds, whichever
  * call the parent was in.
  */
-#define _GNU_SOURCE
 #include "span_help.h"
 
 /* The span that the operations work on, and one behind it that is in the way. */
