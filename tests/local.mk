@@ -28,6 +28,10 @@ copse_unit_tests = \
   tests/test_span_faults \
   tests/test_span_threads
 
+# Threads, and what goes across all pools.
+copse_unit_tests += \
+  tests/test_cache
+
 # The whole library, by its public interface.
 copse_unit_tests += \
   tests/test_copse \
@@ -49,7 +53,7 @@ copse_alone_tests =
 
 # What tests share.
 copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
-  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h
+  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
