@@ -19,6 +19,7 @@ copse_unit_tests = \
   tests/test_promise \
   tests/test_pool \
   tests/test_pool_grow \
+  tests/test_pool_trim \
   tests/test_region \
   tests/test_vm \
   tests/test_vm_huge \
@@ -26,6 +27,10 @@ copse_unit_tests = \
   tests/test_span_run \
   tests/test_span_faults \
   tests/test_span_threads
+
+# Threads, and what goes across all pools.
+copse_unit_tests += \
+  tests/test_cache
 
 # The whole library, by its public interface.
 copse_unit_tests += \
@@ -48,7 +53,7 @@ copse_alone_tests =
 
 # What tests share.
 copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
-  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h
+  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
