@@ -29,7 +29,7 @@ header() { sed -n "s/^# $1: *//p" "$2"; }
 # What is missing of the packages of all stages, in one go; nothing if nothing is missing.
 install_packages() {
   local package missing=() as_root=()
-  for package in $(for stage in "${stages[@]}"; do header packages "$stage"; done); do
+  for package in $(for stage in "${stages[@]}"; do header packages "$stage"; done | tr ' ' '\n' | sort -u); do
     case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
       "install ok installed") ;;
       *) missing+=("$package") ;;
@@ -49,6 +49,9 @@ install_packages() {
 }
 
 minutes() { awk -v s="$1" 'BEGIN { printf "%.1f", s / 60 }'; }
+
+# git reads this tree even if it is another user's (a container's clone often is).
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=$PWD
 
 mkdir -p build/log
 passed=0 failed=0 summary=()

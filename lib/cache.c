@@ -182,8 +182,16 @@ static void deepen(struct bundle *b, unsigned count, unsigned depth) {
 
 void copse_cache_spill_owner(struct cache *c, unsigned class, void *p) {
   copse_cache_follow_owner(c);
+  /* Whoever named a size names a class, and that one's bundle was full; by its address the slot may be of a larger one. */
+  void **top = load_relaxed(&c->hot.top[class]);
+  if ((uptr)top & (BUNDLE_BYTES - 1)) {
+    *top = p;
+    store_release(&c->hot.top[class], top + 1); /* release: as in copse_hot_free_ */
+    return;
+  }
   unsigned count, limit = depth_limit(class);
   struct bundle *b = top_take(c, class, &count);
+  must(!b || count == bundle_depth(b));
   if (b && count < limit) {
     unsigned depth = 2 * count > limit ? limit : 2 * count;
     deepen(b, count, depth);

@@ -59,7 +59,7 @@ static inline void **dummy_top(void) { return copse_bundle_dummy.slot + BUNDLE_S
 
 /* One slot of the class, when its top bundle is empty.  NULL: no memory. */
 hidden void *copse_cache_refill_owner(struct cache *c, unsigned class);
-/* Takes `p`, of region `class`, when that top bundle is full. */
+/* Takes `p`, of region `class`, when that top bundle, or one of a smaller class that was named, is full. */
 hidden void copse_cache_spill_owner(struct cache *c, unsigned class, void *p);
 /* Returns every slot to its pool. */
 hidden void copse_cache_flush_owner(struct cache *c);

@@ -96,7 +96,13 @@ static unsigned gather_locked(struct pool *p, unsigned n, struct gathered g[64],
     u64 take = lowest_bits_of(warm, n - *total);
     must(take);
     if (*bare) {
-      if (!copse_vm_charge(p->slotwise ? p->size * count_bits(take) : p->size * 64)) {
+      bool charged = copse_vm_charge(p->slotwise ? p->size * count_bits(take) : p->size * 64);
+      if (!charged && p->slotwise) {
+        /* One may fit where several do not. */
+        take &= -take;
+        charged = copse_vm_charge(p->size);
+      }
+      if (!charged) {
         *refused = true;
         break;
       }

@@ -90,12 +90,13 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
   }
   if (from < to && !copse_vm_commit(from, (u64)(to - from))) return false;
   u64 grown = (u64)(to - p->start);
-  if (policy >= 1 && grown > HUGE_AFTER && copse_vm_facts.huge) {
-    char *whole = (char *)round_down((uptr)from, copse_vm_facts.huge);
-    if (whole < p->start) whole = p->start;
+  /* With the beginning of a huge page that this step may have completed: the system looks at whole ones. */
+  char *whole = copse_vm_facts.huge ? (char *)round_down((uptr)from, copse_vm_facts.huge) : to;
+  if (whole < p->start) whole = p->start;
+  if (policy >= 1 && grown > HUGE_AFTER) {
     if (whole < to) copse_vm_advise_huge(whole, (u64)(to - whole));
-  } else if (copse_vm_facts.huge_always && from < to) {
-    copse_vm_advise_small(from, (u64)(to - from));
+  } else if (copse_vm_facts.huge_always && whole < to) {
+    copse_vm_advise_small(whole, (u64)(to - whole));
   }
   return true;
 }

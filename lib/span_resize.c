@@ -124,6 +124,7 @@ static enum growth grow_elsewhere(struct change *c) {
     change_place_locked(c, &to);
     set_length_locked(c);
   } else {
+    to.dirty = true; /* whatever got there */
     copse_span_cancel_locked(&added, committed);
     copse_span_cancel_locked(&to, false);
   }

@@ -51,7 +51,8 @@ static inline void *vm_mremap(void *from, size_t length, int flags, void *to) {
 
 /*
  * After a failed MREMAP_FIXED: the kernel may have unmapped the target before it found out that it cannot move.  The
- * target becomes reserved again at once, unless it still is (EEXIST).
+ * target becomes reserved again at once, unless it still is (EEXIST).  What is left to fail by then, one mapping of known
+ * kind moved as it is, is an allocation inside the kernel: there another thread's mmap may in theory come first.
  */
 static inline void vm_mend_hole(void *address, size_t length) {
   void *p = vm_mmap(address, length, PROT_NONE, PRIVATE | MAP_NORESERVE | MAP_FIXED_NOREPLACE);

@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Huge pages: explicit ones of 1 GB, then of 2 MB, where the system has some reserved and free; else transparent ones.
- * Whether there are any changes while the program runs, so nothing is remembered: each request asks.
+ * Whether there are any changes while the program runs, so no refusal is remembered: each request asks.
  */
 #include "vm_call.h"
 #include "tunables.h"
 
 enum { SHIFT_1G = 30, SHIFT_2M = 21 };
+
+/* Whether huge pages were moved once: before 5.16 the kernel refuses it, after it has unmapped the target. */
+static bool moves;
+
+/*
+ * The first time: to an address range that nobody would miss.  Where that fails with a hole in it, no other thread's
+ * mapping can get between copse's.  Where it fails without, the address range is lost, and still no memory.
+ */
+static char *rehearse(char *p, size_t length, size_t page) {
+  if (load_relaxed(&moves)) return p; /* relaxed: true once is true for all, and nothing else depends on it */
+  char *elsewhere = copse_vm_reserve(length, page);
+  if (elsewhere && vm_mremap(p, length, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere)) {
+    store_relaxed(&moves, true);
+    return elsewhere;
+  }
+  vm_munmap(p, length);
+  return NULL;
+}
 
 /*
  * `length` bytes of huge pages of 2^shift bytes over `address`.  Mapped elsewhere first, for a failed MAP_FIXED leaves a
@@ -14,6 +32,7 @@ enum { SHIFT_1G = 30, SHIFT_2M = 21 };
  */
 static bool map_over(char *address, size_t length, unsigned shift) {
   char *p = vm_mmap(NULL, length, ACCESS, PRIVATE | MAP_HUGETLB | (int)(shift << MAP_HUGE_SHIFT));
+  if (p) p = rehearse(p, length, (size_t)1 << shift);
   if (!p) return false;
   if (vm_mremap(p, length, MREMAP_MAYMOVE | MREMAP_FIXED, address)) return true;
   vm_munmap(p, length);

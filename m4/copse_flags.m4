@@ -94,6 +94,10 @@ AC_DEFUN([COPSE_CXX_WORKS], [
 AC_LANG_PUSH([C++])
 AC_MSG_CHECKING([whether the C++ compiler makes programs])
 AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <new>]], [[delete new int;]])], [copse_have_cxx=yes], [copse_have_cxx=no])
+dnl Where there is no C++ compiler for a cross build's host, AC_PROG_CXX takes the machine's own.
+copse_cc_cpu=`$CC -dumpmachine 2>/dev/null | $SED 's/-.*//'`
+copse_cxx_cpu=`$CXX -dumpmachine 2>/dev/null | $SED 's/-.*//'`
+AS_IF([test "x$copse_cc_cpu" != "x$copse_cxx_cpu"], [copse_have_cxx=no])
 AC_MSG_RESULT([$copse_have_cxx])
 AC_LANG_POP([C++])
 AM_CONDITIONAL([COPSE_CXX], [test "x$copse_have_cxx" = xyes])

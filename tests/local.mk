@@ -16,7 +16,16 @@ copse_unit_tests = \
   tests/test_check \
   tests/test_tune \
   tests/test_stats \
-  tests/test_promise
+  tests/test_promise \
+  tests/test_pool \
+  tests/test_pool_grow \
+  tests/test_region \
+  tests/test_vm \
+  tests/test_vm_huge \
+  tests/test_span \
+  tests/test_span_run \
+  tests/test_span_faults \
+  tests/test_span_threads
 
 # The whole library, by its public interface.
 copse_unit_tests += \
@@ -29,15 +38,17 @@ copse_script_tests = \
   tests/check-layers.sh \
   tests/check-exports.sh \
   tests/check-hotpath.sh \
-  tests/check-configure.sh
+  tests/check-configure.sh \
+  tests/test_simulation.sh \
+  bench/test_compare.sh
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
 # last and one by one.
 copse_alone_tests =
 
 # What tests share.
-copse_test_headers = tests/tap.sh tests/core.h tests/vm_faults.h tests/vm_faults.c
-copse_test_headers += tests/process.h tests/random.h tests/balance.h
+copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
+  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Spans as their users see them: start, size, alignment, zeros, the cache, the limit, resizing. */
-#define _GNU_SOURCE
 #include "span_help.h"
 #include <stdio.h>
 #include <sys/mman.h>

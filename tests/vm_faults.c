@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-struct vm_faults vm_faults = {.huge_1g = -1, .huge_2m = -1};
+struct vm_faults vm_faults = {.huge_1g = -1, .huge_2m = -1, .holes = true};
 
 /* The plan: fails when `left` of the kind has been counted down to 1; from then on too, if `on`. */
 static struct {
@@ -88,7 +88,7 @@ static int faulty_madvise(void *address, size_t length, int advice) {
 
 static void *faulty_mremap(void *from, size_t old_length, size_t new_length, int flags, void *to) {
   if (watch((struct vm_record){.kind = VM_MREMAP, .address = to, .length = new_length, .flags = flags})) {
-    if (flags & MREMAP_FIXED) copse_vm_system.munmap(to, new_length);
+    if (flags & MREMAP_FIXED && vm_faults.holes) copse_vm_system.munmap(to, new_length);
     errno = ENOMEM;
     return MAP_FAILED;
   }
@@ -109,6 +109,7 @@ void vm_faults_install(void) {
   vm_faults.hook = NULL;
   vm_faults.refuse = NULL;
   vm_faults.huge_1g = vm_faults.huge_2m = -1;
+  vm_faults.holes = true;
   copse_vm = &faulty;
 }
 

@@ -31,6 +31,8 @@ struct vm_faults {
   bool (*refuse)(const struct vm_record *call);
   /* Explicit huge pages that the system pretends to have: small ones are mapped instead.  -1: ask the real system. */
   long huge_1g, huge_2m;
+  /* Failed MREMAP_FIXED leaves a hole; false where other threads might map something into it.  True after install. */
+  bool holes;
 };
 extern struct vm_faults vm_faults;
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one place where the simulation meets its allocator: copse's native interface, or with -DSIM_SYSTEM_MALLOC the
+ * system's malloc.  Whatever lives in the world, lists included, comes from here; running out of memory ends the program.
+ */
+#ifndef SIM_ALLOC_H
+#define SIM_ALLOC_H
+
+#include <stddef.h>
+
+/* One line on stderr, exit status 1. */
+_Noreturn void sim_out_of_memory(size_t size);
+
+#ifdef SIM_SYSTEM_MALLOC
+
+#include <malloc.h>
+#include <stdlib.h>
+
+#define SIM_ALLOCATOR "system"
+
+static inline void *sim_try_alloc(size_t size) { return malloc(size); }
+static inline void *sim_try_resize(void *ptr, size_t old_size, size_t new_size) {
+  (void)old_size;
+  return realloc(ptr, new_size);
+}
+static inline void sim_free(void *ptr, size_t size) {
+  (void)size;
+  free(ptr);
+}
+static inline void sim_checkpoint(void) {}
+static inline void sim_trim(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+#else
+
+#include "copse.h"
+
+#define SIM_ALLOCATOR "copse"
+
+static inline void *sim_try_alloc(size_t size) { return copse_alloc(size); }
+static inline void *sim_try_resize(void *ptr, size_t old_size, size_t new_size) {
+  return copse_realloc(ptr, old_size, new_size);
+}
+/* pre: `ptr` is not NULL. */
+static inline void sim_free(void *ptr, size_t size) { copse_free(ptr, size); }
+static inline void sim_checkpoint(void) { copse_checkpoint(); }
+static inline void sim_trim(void) { copse_trim(); }
+
+#endif
+
+static inline void *sim_alloc(size_t size) {
+  void *ptr = sim_try_alloc(size);
+  if (__builtin_expect(!ptr, 0)) sim_out_of_memory(size);
+  return ptr;
+}
+
+static inline void *sim_resize(void *ptr, size_t old_size, size_t new_size) {
+  void *moved = sim_try_resize(ptr, old_size, new_size);
+  if (__builtin_expect(!moved, 0)) sim_out_of_memory(new_size);
+  return moved;
+}
+
+#endif
