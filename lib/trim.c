@@ -4,15 +4,19 @@
 #include "span.h"
 #include "tunables.h"
 
+void copse_trim_gather(struct cache *c) {
+  for (struct cache *other = copse_cache_first(); other; other = other->next)
+    for (unsigned class = 0; class < CLASSES; class++) copse_cache_take_spare(c, class, other);
+  for (unsigned class = 0; class < CLASSES; class++) copse_cache_drain(c, class);
+}
+
 u64 copse_trim_all(struct cache *mine) {
   /* release: pairs with the acquire in copse_cache_follow_owner. */
   add_release(&copse_generation, (u64)1);
   struct cache *c = mine ? mine : copse_cache_attach();
   if (c) {
     copse_cache_follow_owner(c);
-    for (struct cache *other = copse_cache_first(); other; other = other->next)
-      for (unsigned class = 0; class < CLASSES; class++) copse_cache_take_spare(c, class, other);
-    for (unsigned class = 0; class < CLASSES; class++) copse_cache_drain(c, class);
+    copse_trim_gather(c);
     if (!mine) copse_cache_detach_owner(c);
   }
   /* relaxed: a parameter stands on its own. */

@@ -7,6 +7,8 @@
 
 /* As copse_trim, by a thread whose record is `mine`, or NULL where it has none. */
 hidden u64 copse_trim_all(struct cache *mine);
+/* Returns to the pools what lies in the spares of all threads and in the recyclers. */
+hidden void copse_trim_gather(struct cache *c);
 /* As copse_trim_pending. */
 hidden u64 copse_trim_behind(void);
 

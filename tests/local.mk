@@ -36,7 +36,23 @@ copse_unit_tests += \
 copse_unit_tests += \
   tests/test_copse \
   tests/test_copse_resize \
-  tests/test_copse_service
+  tests/test_copse_service \
+  tests/test_no_touch \
+  tests/test_conservation \
+  tests/test_many \
+  tests/test_trim_threads \
+  tests/test_system_calls \
+  tests/test_recycler_lock \
+  tests/test_parameters \
+  tests/test_limits \
+  tests/test_borrow
+
+# A hundred rounds of what `make check` does ten of.
+CHECK_LONG += check-conservation
+check-conservation: tests/test_conservation tests/test_conservation_instrumented
+	COPSE_TEST_LONG=1 tests/test_conservation
+	COPSE_TEST_LONG=1 tests/test_conservation_instrumented
+.PHONY: check-conservation
 
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
