@@ -26,12 +26,12 @@ static cold_path void *no_memory(void) {
 /* ---- allocate ---- */
 
 /*
- * The pools have no more.  What caches hold goes home to them, and they are asked once more: there may be slots of this
- * class, and of larger ones to borrow from, which a refill of this class does not come by.
+ * There is no more.  What caches hold goes home to the pools, and what is free there goes back to the system: then there may
+ * be slots of this class, larger ones to borrow from, or room below the limit.
  */
 static cold_path void *last_resort(struct cache *c, unsigned class) {
   copse_cache_flush_owner(c);
-  copse_trim_gather(c);
+  copse_trim_reclaim(c);
   return copse_cache_refill_owner(c, class);
 }
 
@@ -54,6 +54,13 @@ static void *span_alloc(u64 size, u64 alignment, bool zero) {
   int saved = errno;
   if (unlikely(size > PTRDIFF_MAX) || !copse_start()) return no_memory();
   void *p = copse_span_alloc(size, alignment, zero);
+  struct cache *c;
+  if (unlikely(!p) && (c = copse_thread_cache())) {
+    /* As above. */
+    copse_cache_flush_owner(c);
+    copse_trim_reclaim(c);
+    p = copse_span_alloc(size, alignment, zero);
+  }
   if (unlikely(!p)) return no_memory();
   errno = saved;
   return p;

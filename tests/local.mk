@@ -45,7 +45,8 @@ copse_unit_tests += \
   tests/test_recycler_lock \
   tests/test_parameters \
   tests/test_limits \
-  tests/test_borrow
+  tests/test_borrow \
+  tests/test_limit_reuse
 
 # A hundred rounds of what `make check` does ten of.
 CHECK_LONG += check-conservation
