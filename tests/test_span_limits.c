@@ -6,28 +6,15 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-enum { SKIPPED = 77 };
-
 static void expect_success(int result) {
   if (result == SKIPPED) skip();
   assert_int_equal(result, 0);
 }
 
-/* Bytes of data that RLIMIT_DATA counts now. */
-static u64 data_bytes(void) {
-  char line[256];
-  unsigned long kb = 0;
-  FILE *file = fopen("/proc/self/status", "r");
-  while (file && fgets(line, sizeof line, file))
-    if (sscanf(line, "VmData: %lu", &kb) == 1) break;
-  if (file) fclose(file);
-  return (u64)kb * KB;
-}
-
 static int data(void) {
   CHECK(span_begin((u64)1 << 36));
   copse_tunables = (struct tunables){.huge = 1, .span_cache = 64 * MB};
-  u64 now = data_bytes();
+  u64 now = own_status("VmData");
   struct rlimit limit = {now + 64 * MB + MB / 2, now + 64 * MB + MB / 2};
   CHECK(now && setrlimit(RLIMIT_DATA, &limit) == 0);
   /* What is cached makes way, its access included. */
@@ -63,8 +50,8 @@ static int data(void) {
 
 static int address_space(void) {
   struct rlimit limit = {900 * MB, 900 * MB};
-  if (setrlimit(RLIMIT_AS, &limit)) return SKIPPED;
-  if (!span_begin((u64)1 << 44)) return SKIPPED; /* a sanitizer's own reservation is beyond that already */
+  if (own_status("VmSize") > 100 * MB) return SKIPPED; /* a sanitizer's own reservation */
+  CHECK(setrlimit(RLIMIT_AS, &limit) == 0 && span_begin((u64)1 << 44));
   copse_tunables = (struct tunables){.huge = 2, .span_cache = 8 * MB};
   CHECK(((u64)REGIONS << copse_regions.bits) >= 256 * MB);
   void *p[100];
@@ -105,7 +92,7 @@ static int locked(void) {
   CHECK(span_begin(4 * GB));
   if (copse_vm_facts.page != 4096) return SKIPPED;
   copse_tunables = (struct tunables){.huge = 0, .span_cache = 0};
-  if (mlockall(MCL_CURRENT | MCL_FUTURE)) return SKIPPED;
+  if (mlockall(MCL_CURRENT | MCL_FUTURE) || !own_status("VmLck")) return SKIPPED; /* sanitizers make it do nothing */
   /* What is locked has its pages as soon as it has access. */
   char *p = copse_span_alloc(8 * MB, 1, true);
   CHECK(p && zeros(p, 8 * MB));
