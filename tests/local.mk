@@ -30,7 +30,10 @@ copse_unit_tests = \
 
 # Threads, and what goes across all pools.
 copse_unit_tests += \
-  tests/test_cache
+  tests/test_cache \
+  tests/test_registry \
+  tests/test_trim \
+  tests/test_fork
 
 # The whole library, by its public interface.
 copse_unit_tests += \

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork in a process with threads: the child works, takes back what the threads that it does not have had cached, and hands
+ * out nothing twice; handlers of others may allocate in between; and what was in flight is lost, and counted.
+ */
+#include "balance.h"
+#include "copse-inline.h"
+#include "recycler.h"
+#include "start.h"
+#include "tunables.h"
+#include "vm_faults.h"
+#include "worker.h"
+#include <string.h>
+#include <sys/mman.h>
+
+#define MB ((size_t)1 << 20)
+
+static struct cache *mine(void) { return cache_of_thread(); }
+
+/* Forks; the child does `work` and ends; its status must be 0. */
+static void in_child(void (*work)(void)) {
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    alarm(60);
+    work();
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid);
+  if (status) fprintf(stderr, "the child ended with status %#x\n", (unsigned)status);
+  CHECK(status == 0);
+}
+
+struct heap {
+  size_t size;
+  volatile unsigned n; /* p[0..n) are live at every instant */
+  void *p[3000];
+};
+
+static void heap_take(struct heap *h, unsigned n) {
+  while (n--) {
+    void *p = copse_alloc(h->size);
+    CHECK(p);
+    h->p[h->n] = p;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    h->n = h->n + 1;
+  }
+}
+static void heap_give(struct heap *h, unsigned n) {
+  CHECK(n <= h->n);
+  while (n--) {
+    h->n = h->n - 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    copse_free(h->p[h->n], h->size);
+  }
+}
+static void live_of(struct live *live, const struct heap *h) {
+  for (unsigned i = 0; i < h->n; i++) live_add(live, h->p[i]);
+}
+
+static struct heap heap = {.size = 200};
+
+/* Every class, a span, a trim: all of it works. */
+static void use_all(void) {
+  void *p[COPSE_CLASSES][3];
+  for (unsigned class = 0; class < COPSE_CLASSES; class++)
+    for (unsigned i = 0; i < 3; i++) {
+      CHECK((p[class][i] = copse_alloc(class_size(class))));
+      memset(p[class][i], 1, class_size(class));
+    }
+  for (unsigned class = 0; class < COPSE_CLASSES; class++)
+    for (unsigned i = 0; i < 3; i++) copse_free(p[class][i], class_size(class));
+  void *span = copse_alloc(5 * MB);
+  CHECK(span);
+  memset(span, 1, 5 * MB);
+  copse_free(span, 5 * MB);
+  copse_trim();
+  copse_checkpoint();
+}
+
+static void check_and_use(void) {
+  struct live live = {0};
+  live_of(&live, &heap);
+  balance(&live);
+  use_all();
+  balance(&live);
+  heap_give(&heap, heap.n);
+  balance_empty();
+}
+
+FRESH(one_thread) {
+  heap_take(&heap, 1000);
+  heap_give(&heap, 300);
+  u64 cached = copse_cache_count(copse_class_(200));
+  in_child(check_and_use);
+  CHECK(copse_cache_count(copse_class_(200)) == cached);
+  check_and_use();
+}
+
+FRESH(before_the_first_allocation) {
+  in_child(check_and_use);
+  CHECK(!copse_started());
+  check_and_use();
+}
+
+static void fork_again(void) {
+  in_child(check_and_use);
+  check_and_use();
+}
+static void fork_and_fork_again(void) {
+  in_child(fork_again);
+  check_and_use();
+}
+FRESH(children_of_children) {
+  heap_take(&heap, 1000);
+  in_child(fork_and_fork_again);
+  check_and_use();
+}
+
+/* ---- what other threads had cached ---- */
+
+static void take_and_give(void *argument) {
+  struct heap *h = argument;
+  heap_take(h, 3000);
+  heap_give(h, 2500);
+  CHECK(copse_cache_holds(mine()));
+}
+
+static struct heap others[3] = {{.size = 200}, {.size = 48}, {.size = 6000}};
+
+static void reclaimed(void) {
+  for (struct cache *c = copse_cache_first(); c; c = c->next) {
+    if (c == mine()) continue;
+    CHECK(!c->taken && !copse_cache_holds(c));
+    for (unsigned class = 0; class < CLASSES; class++) CHECK(!c->spare[class]);
+  }
+  struct live live = {0};
+  live_of(&live, &heap);
+  static struct copse_stats stats;
+  for (unsigned t = 0; t < 3; t++) live_of(&live, &others[t]);
+  balance(&live);
+  copse_stats(&stats);
+  CHECK(stats.threads == (mine() != NULL));
+  for (unsigned class = 0; class < CLASSES; class++) CHECK(stats.classes[class].lost == 0);
+  CHECK(copse_trim_pending() == 0);
+  /* What was theirs may be freed here, and what they had cached may be had. */
+  for (unsigned t = 0; t < 3; t++) heap_give(&others[t], others[t].n);
+  heap_give(&heap, heap.n);
+  use_all();
+  copse_trim();
+  for (unsigned class = 0; class < CLASSES; class++) CHECK(copse_cache_count(class) == 0);
+  balance_empty();
+}
+
+FRESH(caches_of_threads_that_are_not_there) {
+  static struct worker w[3];
+  heap_take(&heap, 100);
+  for (unsigned t = 0; t < 3; t++) {
+    worker_start(&w[t]);
+    worker_do(&w[t], take_and_give, &others[t]);
+  }
+  for (unsigned i = 0; i < 3; i++) in_child(reclaimed);
+  /* The parent's are as they were. */
+  CHECK(copse_cache_count(copse_class_(48)) > 0);
+  for (unsigned t = 0; t < 3; t++) {
+    heap_give(&others[t], others[t].n);
+    worker_do(&w[t], take_and_give, &others[t]);
+    worker_end(&w[t]);
+  }
+  reclaimed();
+}
+
+static void fork_it(void *argument) {
+  (void)argument;
+  in_child(reclaimed);
+}
+
+FRESH(from_threads_with_a_cache_and_without) {
+  static struct worker w[3], without;
+  heap_take(&heap, 100);
+  for (unsigned t = 0; t < 3; t++) {
+    worker_start(&w[t]);
+    worker_do(&w[t], take_and_give, &others[t]);
+  }
+  worker_start(&without);
+  worker_do(&without, fork_it, NULL);
+  for (unsigned t = 0; t < 3; t++) worker_do(&w[t], fork_it, NULL);
+  for (unsigned t = 0; t < 3; t++) worker_end(&w[t]);
+  worker_end(&without);
+}
+
+/* ---- handlers of others ---- */
+
+static unsigned ran[3];
+static void *from_handlers[3][200];
+static bool reclaimed_before_later_handlers;
+
+static void allocate_in(unsigned which) {
+  ran[which]++;
+  for (unsigned i = 0; i < 200; i++) {
+    size_t size = 16 + 96 * i;
+    void *p = copse_alloc(size);
+    CHECK(p);
+    memset(p, 3, size);
+    if (from_handlers[which][i]) copse_free_unsized(from_handlers[which][i]);
+    from_handlers[which][i] = p;
+  }
+  void *span = copse_alloc(3 * MB);
+  CHECK(span);
+  copse_free(span, 3 * MB);
+}
+static void in_prepare(void) { allocate_in(0); }
+static void in_parent(void) { allocate_in(1); }
+static void after_fork_in_child(void) { allocate_in(2); }
+
+static void handlers_child(void) {
+  CHECK(ran[0] > 0 && ran[2] > 0);
+  struct live live = {0};
+  for (unsigned which = 0; which < 3; which++)
+    for (unsigned i = 0; i < 200; i++)
+      if (from_handlers[which][i]) live_add(&live, from_handlers[which][i]);
+  for (unsigned t = 0; t < 3; t++) live_of(&live, &others[t]);
+  balance(&live);
+  use_all();
+  balance(&live);
+  for (unsigned which = 0; which < 3; which++)
+    for (unsigned i = 0; i < 200; i++)
+      if (from_handlers[which][i]) copse_free_unsized(from_handlers[which][i]);
+}
+
+/* Registered before ours: in the parent they run behind our prepare, and before our release. */
+FRESH(handlers_registered_before_ours) {
+  static struct worker w[3];
+  CHECK(pthread_atfork(in_prepare, in_parent, after_fork_in_child) == 0);
+  for (unsigned t = 0; t < 3; t++) {
+    worker_start(&w[t]);
+    worker_do(&w[t], take_and_give, &others[t]);
+  }
+  for (unsigned i = 0; i < 5; i++) in_child(handlers_child);
+  CHECK(ran[0] == 5 && ran[1] == 5 && ran[2] == 0);
+  for (unsigned t = 0; t < 3; t++) {
+    heap_give(&others[t], others[t].n);
+    worker_do(&w[t], take_and_give, &others[t]);
+  }
+  for (unsigned t = 0; t < 3; t++) worker_end(&w[t]);
+}
+
+static void later_child(void) {
+  u64 cached = 0;
+  for (struct cache *c = copse_cache_first(); c; c = c->next)
+    if (c != mine()) cached += copse_cache_holds(c);
+  reclaimed_before_later_handlers = cached == 0;
+  allocate_in(2);
+}
+static void check_later(void) {
+  CHECK(reclaimed_before_later_handlers);
+  handlers_child();
+}
+
+FRESH(handlers_registered_after_ours) {
+  static struct worker w[3];
+  for (unsigned t = 0; t < 3; t++) {
+    worker_start(&w[t]);
+    worker_do(&w[t], take_and_give, &others[t]);
+  }
+  CHECK(pthread_atfork(in_prepare, in_parent, later_child) == 0);
+  for (unsigned i = 0; i < 5; i++) in_child(check_later);
+  for (unsigned t = 0; t < 3; t++) worker_end(&w[t]);
+}
+
+/* ---- threads in the middle of something ---- */
+
+static struct {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  bool waiting, open;
+  enum vm_kind kind;
+} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false, VM_KINDS};
+static __thread bool stops_here;
+
+static void stop_at_gate(const struct vm_record *call) {
+  if (!stops_here || call->kind != gate.kind) return;
+  pthread_mutex_lock(&gate.mutex);
+  gate.waiting = true;
+  pthread_cond_broadcast(&gate.changed);
+  while (!gate.open) pthread_cond_wait(&gate.changed, &gate.mutex);
+  pthread_mutex_unlock(&gate.mutex);
+}
+static void gate_wait(void) {
+  pthread_mutex_lock(&gate.mutex);
+  while (!gate.waiting) pthread_cond_wait(&gate.changed, &gate.mutex);
+  pthread_mutex_unlock(&gate.mutex);
+}
+static void gate_open(void) {
+  pthread_mutex_lock(&gate.mutex);
+  gate.open = true;
+  pthread_cond_broadcast(&gate.changed);
+  pthread_mutex_unlock(&gate.mutex);
+}
+
+static void trim_and_stop(void *argument) {
+  (void)argument;
+  stops_here = true;
+  copse_trim();
+  stops_here = false;
+}
+
+static void detached_is_lost(void) {
+  static struct copse_stats stats;
+  const unsigned class = copse_class_(200);
+  copse_stats(&stats);
+  CHECK(stats.classes[class].detached == 0 && stats.classes[class].lost > 0);
+  struct live live = {0};
+  live_of(&live, &heap);
+  balance(&live);
+  use_all();
+  heap_take(&heap, 500);
+  live = (struct live){0};
+  live_of(&live, &heap);
+  balance(&live);
+}
+
+FRESH(while_another_thread_trims) {
+  static struct worker w;
+  worker_start(&w);
+  heap_take(&heap, 2000);
+  heap_give(&heap, 1500);
+  copse_thread_flush();
+  vm_faults_install();
+  vm_faults.hook = stop_at_gate;
+  gate.kind = VM_MADVISE;
+  worker_begin(&w, trim_and_stop, NULL);
+  gate_wait();
+  u64 detached = copse_pools[copse_class_(200)].detached;
+  CHECK(detached > 0);
+  in_child(detached_is_lost);
+  in_child(detached_is_lost);
+  gate_open();
+  worker_wait(&w);
+  CHECK(copse_pools[copse_class_(200)].detached == 0);
+  check_and_use();
+  worker_end(&w);
+}
+
+static void take_and_stop(void *argument) {
+  stops_here = true;
+  *(void **)argument = copse_alloc(400);
+  stops_here = false;
+}
+
+static void growing_is_over(void) {
+  struct pool *p = &copse_pools[copse_class_(400)];
+  CHECK(p->growing == 0);
+  struct live live = {0};
+  live_of(&live, &heap);
+  balance(&live);
+  static struct heap h = {.size = 400};
+  heap_take(&h, 1000);
+  live_of(&live, &h);
+  balance(&live);
+  CHECK(p->step > 0); /* a big step, as if the one that is stopped had never been */
+  heap_give(&h, 1000);
+  use_all();
+  balance(&(struct live){{0}});
+}
+
+FRESH(while_another_thread_grows) {
+  static struct worker w;
+  worker_start(&w);
+  copse_free(copse_alloc(1), 1);
+  worker_do(&w, take_and_give, &others[0]);
+  heap_give(&others[0], others[0].n);
+  vm_faults_install();
+  vm_faults.hook = stop_at_gate;
+  gate.kind = VM_MPROTECT;
+  void *p = NULL;
+  worker_begin(&w, take_and_stop, &p);
+  gate_wait();
+  in_child(growing_is_over);
+  gate_open();
+  worker_wait(&w);
+  CHECK(p);
+  copse_free(p, 400);
+  check_and_use();
+  worker_end(&w);
+}
+
+/* ---- under load ---- */
+
+enum { LOADERS = 3, FORKS = 100 };
+static struct worker loader[LOADERS];
+static struct heap load[LOADERS] = {{.size = 64}, {.size = 64}, {.size = 3000}};
+static u32 stop;
+static struct shown {
+  int64_t missing, surplus;
+  u64 lost, invalid, forks;
+} *shown; /* shared with the children */
+
+static void load_on(void *argument) {
+  struct heap *h = argument;
+  u64 random = (uptr)h;
+  while (!load_acquire(&stop)) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    unsigned n = (unsigned)(random >> 33) % 300;
+    if (random >> 63 && h->n + n < 3000)
+      heap_take(h, n);
+    else
+      heap_give(h, n < h->n ? n : h->n);
+    if (n == 7) copse_trim();
+    if (n < 100) usleep(100); /* the children want a processor too */
+  }
+}
+
+static void under_load_child(void) {
+  static struct copse_stats stats;
+  static struct live live;
+  for (unsigned t = 0; t < LOADERS; t++) live_of(&live, &load[t]);
+  live_of(&live, &heap);
+  copse_stats(&stats);
+  for (unsigned class = 0; class < CLASSES; class++) {
+    const struct copse_class_stats *c = &stats.classes[class];
+    int64_t missing = (int64_t)(64 * c->blocks) - (int64_t)(live.slots[class] + slots_found(c));
+    if (missing > shown->missing) shown->missing = missing;
+    if (-missing > shown->surplus) shown->surplus = -missing;
+    shown->lost += c->lost;
+    shown->invalid += !copse_pool_valid(&copse_pools[class]);
+    /* A thread was at most between two places with a bundle, and holding one object. */
+    CHECK(missing <= LOADERS * 65 && -missing <= LOADERS * 64);
+  }
+  /* Nothing that is live comes out a second time, nor anything twice. */
+  static struct heap h[2] = {{.size = 64}, {.size = 3000}};
+  for (unsigned i = 0; i < 2; i++) {
+    heap_take(&h[i], 1000);
+    for (unsigned j = 0; j < h[i].n; j++) *(void **)h[i].p[j] = NULL;
+    for (unsigned t = 0; t < LOADERS; t++)
+      for (unsigned j = 0; j < load[t].n; j++) *(void **)load[t].p[j] = &load[t];
+    for (unsigned j = 0; j < h[i].n; j++) {
+      CHECK(*(void **)h[i].p[j] == NULL);
+      *(void **)h[i].p[j] = &h[i];
+    }
+    for (unsigned j = 0; j < heap.n; j++) CHECK(*(void **)heap.p[j] == &heap);
+  }
+  for (unsigned t = 0; t < LOADERS; t++) heap_give(&load[t], load[t].n);
+  for (unsigned i = 0; i < 2; i++) heap_give(&h[i], h[i].n);
+  if (shown->forks++ % 10 == 0) use_all();
+}
+
+FRESH(a_hundred_under_load) {
+  shown = mmap(NULL, sizeof *shown, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(shown != MAP_FAILED);
+  heap_take(&heap, 500);
+  for (unsigned j = 0; j < heap.n; j++) *(void **)heap.p[j] = &heap;
+  for (unsigned t = 0; t < LOADERS; t++) {
+    worker_start(&loader[t]);
+    worker_begin(&loader[t], load_on, &load[t]);
+  }
+  for (unsigned i = 0; i < LESS(FORKS); i++) in_child(under_load_child);
+  store_release(&stop, (u32)1);
+  struct live live = {0};
+  for (unsigned t = 0; t < LOADERS; t++) {
+    worker_wait(&loader[t]);
+    live_of(&live, &load[t]);
+  }
+  live_of(&live, &heap);
+  balance(&live);
+  for (unsigned t = 0; t < LOADERS; t++) worker_end(&loader[t]);
+  figure("forks under load", "%u, at most %lld slots of a class missing and %lld counted twice, %llu lost, %llu invalid pools",
+         LESS(FORKS), (long long)shown->missing, (long long)shown->surplus, (unsigned long long)shown->lost,
+         (unsigned long long)shown->invalid);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(one_thread),
+    cmocka_unit_test(before_the_first_allocation),
+    cmocka_unit_test(children_of_children),
+    cmocka_unit_test(caches_of_threads_that_are_not_there),
+    cmocka_unit_test(from_threads_with_a_cache_and_without),
+    cmocka_unit_test(handlers_registered_before_ours),
+    cmocka_unit_test(handlers_registered_after_ours),
+    cmocka_unit_test(while_another_thread_trims),
+    cmocka_unit_test(while_another_thread_grows),
+    cmocka_unit_test(a_hundred_under_load),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
