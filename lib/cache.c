@@ -165,10 +165,9 @@ void *copse_cache_refill_owner(struct cache *c, unsigned class) {
 static struct bundle *open_empty(struct cache *c, unsigned class, struct bundle *b) {
   if (!b) b = empty_take(c);
   if (!b) return NULL;
-  if (!c->depth[class]) {
-    unsigned limit = depth_limit(class);
-    c->depth[class] = (u8)(limit < DEPTH_FIRST ? limit : DEPTH_FIRST);
-  }
+  /* No deeper than it may be by now. */
+  unsigned limit = depth_limit(class), depth = c->depth[class] ? c->depth[class] : DEPTH_FIRST;
+  c->depth[class] = (u8)(depth < limit ? depth : limit);
   bundle_open(b, c->depth[class]);
   return b;
 }

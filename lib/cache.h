@@ -74,7 +74,7 @@ hidden void copse_cache_drain(struct cache *c, unsigned class);
 
 /* One slot of the class from its pool, or of a larger one where that is full.  NULL: no memory. */
 hidden void *copse_direct_alloc(unsigned class);
-/* The same, up to `n` slots into out[0..n), the lowest address last.  Returns how many. */
+/* The same, up to `n` slots into out[0..n), the first choice last.  Returns how many. */
 hidden unsigned copse_direct_take(unsigned class, unsigned n, void *out[]);
 /* Returns slots of any classes to their pools. */
 hidden void copse_direct_put(unsigned n, void *const slots[]);

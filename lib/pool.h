@@ -54,7 +54,7 @@ struct pool {
   struct pool_first *first;
   u64 *words;         /* of the blocks from POOL_DENSE on; word of block b is words[b] */
   u64 *bare;          /* slotwise pools: the same */
-  u64 *changed;       /* a bit a block: a slot came free since its free runs were given back */
+  u64 *changed;       /* a bit a block: a slot came free, or was refused, since its free runs were given back */
   struct chain chains[CHAINS];
 
   /* Under the lock. */
@@ -85,7 +85,8 @@ enum pool_outcome {
 };
 
 /*
- * Takes up to `n` (1 to 64) slots: out[0..*taken) with descending addresses, the lowest last.
+ * Takes up to `n` (1 to 64) slots: out[0..*taken), the first choice last: those of partial blocks before those of vacant
+ * ones, warm before bare, then low addresses before high.
  * Never blocks on another thread's system call.
  */
 hidden enum pool_outcome copse_pool_take(struct pool *p, unsigned n, void *out[], unsigned *taken);

@@ -12,6 +12,7 @@
 /* Detached slots of one block, and which of them have no pages any more. */
 struct piece {
   u64 block, mask, bare;
+  bool refused; /* some page was to be given back, and the system would not take it */
 };
 
 /* A batch ends where a block's number is a multiple of 64: there blocks end on a page, of 64 KB too. */
@@ -34,7 +35,10 @@ static u64 give_back(const struct pool *p, u64 from, u64 to, struct piece *piece
   uptr low = round_up((uptr)pool_address(p, from), page), high = round_down((uptr)slot_end(p, to), page);
   if (low >= high) return 0;
   u64 bytes = copse_vm_decommit((void *)low, high - low);
-  if (!bytes) return 0;
+  if (!bytes) {
+    for (unsigned i = first; i <= last; i++) pieces[i].refused = true;
+    return 0;
+  }
   uptr start = (uptr)p->start;
   u64 bare_from = low <= start ? 0 : (low - start + p->size - 1) / p->size, bare_to = (high - start) / p->size;
   for (unsigned i = first; i <= last; i++) {
@@ -81,6 +85,7 @@ static void return_locked(struct pool *p, const struct piece *piece) {
   p->detached -= count_bits(piece->mask);
   remove_locked(p, piece->block);
   *word |= piece->mask;
+  if (piece->refused) *pool_changed(p, piece->block) |= (u64)1 << (piece->block & 63);
   if (p->slotwise) {
     *pool_bare(p, piece->block) |= piece->bare;
     copse_vm_uncharge(count_bits(piece->bare) * p->size);
@@ -93,7 +98,7 @@ static void return_locked(struct pool *p, const struct piece *piece) {
 }
 
 static void detach_locked(struct pool *p, u64 block, u64 mask, struct piece *piece) {
-  *piece = (struct piece){block, mask, 0};
+  *piece = (struct piece){block, mask, 0, false};
   remove_locked(p, block);
   *pool_word(p, block) &= ~mask;
   p->detached += count_bits(mask);

@@ -79,6 +79,14 @@ void copse_span_plan_explicit_locked(struct span_claim *claim, u64 length) {
   copse_run_set(S.pinned, claim->first, claim->count);
 }
 
+bool copse_span_renounce(u64 first, u64 count, u64 counted) {
+  u64 uncounted = (count - counted) * GRANULE;
+  add_relaxed(&copse_vm_counters.committed, uncounted);
+  if (copse_vm_uncommit(span_address(first), count * GRANULE)) return true;
+  sub_relaxed(&copse_vm_counters.committed, uncounted);
+  return false;
+}
+
 /* Entries of the table below `end` are committed. */
 static bool reach_table(u64 end) {
   u64 frontier = load_relaxed(&S.frontier);
@@ -107,7 +115,7 @@ bool copse_span_commit(struct span_claim *claim) {
   }
   if (claim->bare < end) {
     if (!copse_vm_commit(span_address(claim->bare), (end - claim->bare) * GRANULE)) {
-      if (claim->pinned && copse_vm_uncommit(span_address(claim->first), claim->pinned * GRANULE)) claim->pinned = 0;
+      if (claim->explicit_wanted && copse_span_renounce(claim->first, claim->count, claim->pinned)) claim->pinned = 0;
       return false;
     }
     /* Counted twice: what had access behind the first that had none. */

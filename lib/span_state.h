@@ -61,6 +61,11 @@ hidden u64 copse_span_index(const void *p);
 hidden bool copse_span_pinned_locked(u64 first, u64 count);
 /* Takes back, under the lock, that granules have access; the counter of committed bytes with it. */
 hidden void copse_span_strip_locked(u64 first, u64 count);
+/*
+ * After that, and a refusal: takes whatever access is left, or else it would count against the process for ever.
+ * `counted` of the granules are in the counter of committed bytes.  No lock is held.
+ */
+hidden bool copse_span_renounce(u64 first, u64 count, u64 counted);
 
 /* A run of granules in flight, and what was known of it when it was claimed. */
 struct span_claim {

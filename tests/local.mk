@@ -19,6 +19,7 @@ copse_unit_tests = \
   tests/test_promise \
   tests/test_pool \
   tests/test_pool_grow \
+  tests/test_pool_trim \
   tests/test_region \
   tests/test_vm \
   tests/test_vm_huge \
@@ -27,11 +28,32 @@ copse_unit_tests = \
   tests/test_span_faults \
   tests/test_span_threads
 
+# Threads, and what goes across all pools.
+copse_unit_tests += \
+  tests/test_cache
+
 # The whole library, by its public interface.
 copse_unit_tests += \
   tests/test_copse \
   tests/test_copse_resize \
-  tests/test_copse_service
+  tests/test_copse_service \
+  tests/test_no_touch \
+  tests/test_conservation \
+  tests/test_many \
+  tests/test_trim_threads \
+  tests/test_system_calls \
+  tests/test_recycler_lock \
+  tests/test_parameters \
+  tests/test_limits \
+  tests/test_borrow \
+  tests/test_limit_reuse
+
+# A hundred rounds of what `make check` does ten of.
+CHECK_LONG += check-conservation
+check-conservation: tests/test_conservation tests/test_conservation_instrumented
+	COPSE_TEST_LONG=1 tests/test_conservation
+	COPSE_TEST_LONG=1 tests/test_conservation_instrumented
+.PHONY: check-conservation
 
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
@@ -48,7 +70,7 @@ copse_alone_tests =
 
 # What tests share.
 copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
-  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h
+  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 

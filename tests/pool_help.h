@@ -53,14 +53,13 @@ unused_function static void *shadow_remove(struct shadow *s, u64 at) {
   return p;
 }
 
-/* Takes up to n; what comes out descends. */
+/* Takes up to n. */
 unused_function static enum pool_outcome shadow_take(struct shadow *s, unsigned n) {
   void *out[64];
   unsigned taken = 0;
   enum pool_outcome outcome = copse_pool_take(s->pool, n, out, &taken);
   if (outcome != POOL_TAKEN) return outcome;
   require(taken >= 1 && taken <= n);
-  for (unsigned i = 1; i < taken; i++) require(out[i] < out[i - 1]);
   for (unsigned i = 0; i < taken; i++) shadow_add(s, out[i]);
   return outcome;
 }

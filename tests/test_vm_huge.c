@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "huge_pool.h"
 #include "tunables.h"
 #include "vm_faults.h"
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -180,36 +180,9 @@ static void advice(void **state) {
 
 /* ---- for real ---- */
 
-static long read_number(const char *path) {
-  long n = -1;
-  FILE *file = fopen(path, "r");
-  if (!file) return -1;
-  if (fscanf(file, "%ld", &n) != 1) n = -1;
-  fclose(file);
-  return n;
-}
-
-static bool write_number(const char *path, long n) {
-  FILE *file = fopen(path, "w");
-  if (!file) return false;
-  bool written = fprintf(file, "%ld\n", n) > 0;
-  return fclose(file) == 0 && written;
-}
-
-#define POOL "/sys/kernel/mm/hugepages/hugepages-"
-
-/* Sets `more` pages aside.  Returns how many there were before; -1: that cannot be had here. */
-static long set_aside(const char *total, const char *vacant, long more) {
-  long before = read_number(total), free_before = read_number(vacant);
-  if (before < 0 || free_before < 0 || !write_number(total, before + more)) return -1;
-  if (read_number(vacant) >= free_before + more) return before;
-  write_number(total, before);
-  return -1;
-}
-
 static void real_2m(void **state) {
   (void)state;
-  long before = set_aside(POOL "2048kB/nr_hugepages", POOL "2048kB/free_hugepages", 16);
+  long before = huge_pool_grow("2048kB", 16);
   if (before < 0) {
     print_message("no 2 MB page can be set aside here\n");
     skip();
@@ -218,7 +191,7 @@ static void real_2m(void **state) {
   size_t touched = got;
   if (got) memset(range + 2 * MB, 1, got);
   bool released = !got || copse_vm_uncommit(range + 2 * MB, got);
-  bool back = write_number(POOL "2048kB/nr_hugepages", before);
+  bool back = huge_pool_set("2048kB", before);
   print_message("2 MB pages for real: %zu MB of 16\n", got / MB);
   assert_true(touched >= 2 * MB && released && back);
   assert_int_equal(copse_vm_counters.huge_2m, got);
@@ -226,7 +199,7 @@ static void real_2m(void **state) {
 
 static void real_1g(void **state) {
   (void)state;
-  long before = set_aside(POOL "1048576kB/nr_hugepages", POOL "1048576kB/free_hugepages", 1);
+  long before = huge_pool_grow("1048576kB", 1);
   if (before < 0) {
     print_message("no 1 GB page can be set aside here\n");
     skip();
@@ -234,7 +207,7 @@ static void real_1g(void **state) {
   size_t got = copse_vm_commit_huge(range + GB, GB);
   if (got) range[GB] = range[2 * GB - 1] = 1;
   bool released = !got || copse_vm_uncommit(range + GB, GB);
-  bool back = write_number(POOL "1048576kB/nr_hugepages", before);
+  bool back = huge_pool_set("1048576kB", before);
   print_message("1 GB pages for real: %zu MB\n", copse_vm_counters.huge_1g / MB);
   assert_true(released && back);
   assert_int_equal(copse_vm_counters.huge_1g, GB);

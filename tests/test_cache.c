@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A thread's bundles: how deep they are opened, where full and empty ones go and come from, in which order, and what a
+ * flush, a trim, or a refusal of memory does to them.  Each test in a process of its own, where copse has not started.
+ */
+#include "balance.h"
+#include "copse-inline.h"
+#include "recycler.h"
+#include "start.h"
+#include "tunables.h"
+#include "vm_faults.h"
+#include "worker.h"
+#include <errno.h>
+#include <string.h>
+
+#define MB ((size_t)1 << 20)
+
+static struct cache *mine(void) { return cache_of_thread(); }
+static void **top(unsigned class) { return mine() ? mine()->hot.top[class] : dummy_top(); }
+static unsigned depth(unsigned class) { return top(class) == dummy_top() ? 0 : bundle_depth(bundle_of(top(class))); }
+static unsigned in_top(unsigned class) {
+  return top(class) == dummy_top() ? 0 : bundle_count(bundle_of(top(class)), top(class));
+}
+static unsigned in_spare(unsigned class) { return (unsigned)(mine()->spare[class] & (BUNDLE_BYTES - 1)); }
+static u64 locked(unsigned class) { return load_relaxed(&copse_pools[class].locked); }
+static unsigned limit_of(unsigned class) {
+  u64 size = class_size(class);
+  return (unsigned)(size <= 1024     ? copse_tunables.depth_1k
+                    : size <= 8192   ? copse_tunables.depth_8k
+                    : size <= 65536  ? copse_tunables.depth_64k
+                                     : copse_tunables.depth_1m);
+}
+static unsigned cap_of(unsigned class) {
+  u64 bytes = RECYCLER_BYTES / (limit_of(class) * class_size(class));
+  return (unsigned)min_u64(copse_tunables.recycler, bytes ? bytes : 1);
+}
+
+static void *take(unsigned class) {
+  void *p = copse_alloc(class_size(class));
+  CHECK(p && region_of(p) == class);
+  return p;
+}
+static void give(void *p) { copse_free_unsized(p); }
+
+/* Many of one class, and the equation with them. */
+struct heap {
+  unsigned class;
+  u64 n;
+  void *p[20000];
+};
+static struct heap heap;
+
+static void heap_take(struct heap *h, u64 n) {
+  while (n--) h->p[h->n++] = take(h->class);
+}
+static void heap_give(struct heap *h, u64 n) {
+  CHECK(n <= h->n);
+  while (n--) give(h->p[--h->n]);
+}
+static void heap_balance(const struct heap *h) {
+  struct live live = {0};
+  for (u64 i = 0; i < h->n; i++) live_add(&live, h->p[i]);
+  balance(&live);
+}
+
+/* ---- start ---- */
+
+FRESH(dummy_is_empty_and_full) {
+  struct copse_hot_ *hot = copse_hot_of_thread_();
+  CHECK(hot == &copse_cache_start.hot && hot_is_dummy(hot));
+  for (unsigned i = 0; i < REGIONS; i++) {
+    CHECK(hot->top[i] == dummy_top() && hot->top[i][-1] == NULL && ((uptr)hot->top[i] & (BUNDLE_BYTES - 1)) == 0);
+    CHECK(copse_cache_exited.hot.top[i] == dummy_top());
+  }
+  CHECK(mine() == NULL && copse_cache_first() == NULL);
+  void *p = take(3);
+  CHECK(mine() && copse_cache_first() == mine() && mine()->taken);
+  CHECK(copse_cache_start.hot.top[3] == dummy_top() && copse_bundle_dummy.slot[BUNDLE_SLOTS - 1] == NULL);
+  give(p);
+}
+
+static void heap_take_ten(void *argument) { heap_take(argument, 10); }
+
+FRESH(first_call_may_be_a_free) {
+  /* Another thread's object: this thread has no cache yet. */
+  struct worker w;
+  worker_start(&w);
+  heap.class = 5;
+  CHECK(mine() == NULL);
+  worker_do(&w, heap_take_ten, &heap);
+  CHECK(mine() == NULL);
+  heap_give(&heap, 10);
+  CHECK(mine() && copse_cache_count(5) >= 10);
+  worker_end(&w);
+  heap_balance(&heap);
+}
+
+/* ---- slow start ---- */
+
+FRESH(bundles_are_opened_deeper_by_and_by) {
+  for (unsigned class = 0; class < CLASSES; class++) {
+    unsigned limit = limit_of(class), expected = limit < DEPTH_FIRST ? limit : DEPTH_FIRST;
+    u64 refills = mine() ? mine()->refills : 0;
+    heap = (struct heap){.class = class};
+    for (unsigned i = 0; i < 8; i++) {
+      /* The bundle is empty: the next one is the refill. */
+      CHECK(in_top(class) == 0);
+      heap_take(&heap, 1);
+      CHECK(depth(class) == expected);
+      if (mine()->refills) CHECK(++refills == mine()->refills);
+      CHECK(in_top(class) < expected);
+      heap_take(&heap, in_top(class));
+      expected = 2 * expected > limit ? limit : 2 * expected;
+    }
+    copse_thread_flush();
+    CHECK(depth(class) == 0);
+    /* And from the beginning again. */
+    heap_take(&heap, 1);
+    CHECK(depth(class) == (limit < DEPTH_FIRST ? limit : DEPTH_FIRST));
+    heap_balance(&heap);
+    heap_give(&heap, heap.n);
+  }
+  balance_empty();
+}
+
+FRESH(freed_ones_deepen_the_bundle_too) {
+  for (unsigned class = 0; class < CLASSES; class++) {
+    unsigned limit = limit_of(class), expected = limit < DEPTH_FIRST ? limit : DEPTH_FIRST;
+    heap = (struct heap){.class = class};
+    heap_take(&heap, limit);
+    copse_thread_flush();
+    u64 before = locked(class);
+    for (unsigned n = 1; n <= limit; n++) {
+      heap_give(&heap, 1);
+      if (n > expected) expected = 2 * expected > limit ? limit : 2 * expected;
+      CHECK(in_top(class) == n && depth(class) == expected);
+    }
+    CHECK(locked(class) == before); /* it only moves */
+    heap_balance(&heap);
+    /* They come out again, the last first. */
+    for (; heap.n < limit; heap.n++) CHECK(take(class) == heap.p[heap.n]);
+    heap_give(&heap, limit);
+  }
+}
+
+FRESH(addresses_ascend) {
+  char *last = NULL;
+  for (unsigned i = 0; i < 10000; i++) {
+    char *p = take(2);
+    CHECK(p > last && (!last || p == last + class_size(2)));
+    last = p;
+  }
+}
+
+/* ---- where bundles go and come from ---- */
+
+/* A full bundle, no spare, and `bundles` more in hand. */
+static void fill_to(unsigned class, unsigned bundles) {
+  heap_give(&heap, heap.n);
+  heap.class = class;
+  heap_take(&heap, (1 + (u64)bundles) * limit_of(class));
+  copse_thread_flush();
+  heap_give(&heap, limit_of(class));
+  CHECK(in_top(class) == limit_of(class) && in_spare(class) == 0);
+}
+
+FRESH(a_full_bundle_becomes_the_spare) {
+  const unsigned class = 4, limit = limit_of(class);
+  fill_to(class, 5);
+  u64 before = locked(class);
+  void *last = heap.p[heap.n - 1];
+  heap_give(&heap, 1);
+  CHECK(in_spare(class) == limit && in_top(class) == 1);
+  /* And comes back when the top is empty, the empty one in its place. */
+  CHECK(take(class) == last);
+  CHECK(in_top(class) == 0 && in_spare(class) == limit);
+  void *p = take(class);
+  CHECK(in_top(class) == limit - 1 && in_spare(class) == 0 && mine()->spare[class]);
+  CHECK(p == heap.p[heap.n + 1]);
+  /* To and fro at the border of a bundle: not once the lock. */
+  void *q[3];
+  for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned j = 0; j < 3; j++) q[j] = heap.p[--heap.n];
+    for (unsigned j = 0; j < 3; j++) give(q[j]);
+    for (unsigned j = 0; j < 3; j++) heap.p[heap.n++] = take(class);
+  }
+  CHECK(locked(class) == before);
+}
+
+/* The figure of the recycler: with room it spares the lock, full it does not. */
+static void spill_into(unsigned class, unsigned cap) {
+  const unsigned limit = limit_of(class);
+  fill_to(class, cap + 7);
+  heap_give(&heap, limit); /* the spare is full now */
+  u64 before = locked(class), pushes = mine()->pushes, flushes = mine()->flushes;
+  for (unsigned i = 0; i < cap; i++) {
+    heap_give(&heap, limit);
+    CHECK(recycler_count(recycler_of(class, 0)) == i + 1);
+  }
+  CHECK(locked(class) == before && mine()->pushes == pushes + cap && mine()->flushes == flushes);
+  for (unsigned i = 1; i <= 5; i++) {
+    heap_give(&heap, limit);
+    CHECK(recycler_count(recycler_of(class, 0)) == cap);
+    CHECK(locked(class) == before + i && mine()->flushes == flushes + i);
+  }
+  CHECK(mine()->pushes == pushes + cap);
+  heap_balance(&heap);
+}
+
+FRESH(recycler_before_the_lock) {
+  const unsigned class = 9, limit = limit_of(class), cap = cap_of(class);
+  CHECK(cap == copse_tunables.recycler);
+  spill_into(class, cap);
+  figure("locks taken for bundles", "0 of %u with room in the recycler, 5 of 5 without", cap);
+  /* Back: what the top has, the spare, the recycler, and only then the lock. */
+  u64 before = locked(class), pops = mine()->pops, there = in_top(class) + in_spare(class) + (u64)cap * limit;
+  for (u64 i = 0; i < there; i++) {
+    heap.p[heap.n++] = take(class);
+    CHECK(locked(class) == before);
+  }
+  CHECK(mine()->pops == pops + cap && recycler_count(recycler_of(class, 0)) == 0);
+  heap.p[heap.n++] = take(class);
+  CHECK(locked(class) == before + 1);
+  heap_balance(&heap);
+}
+
+FRESH(recycler_of_0_and_1) {
+  copse_tunables.recycler = 0;
+  spill_into(9, 0);
+  copse_tunables.recycler = 1;
+  spill_into(10, 1);
+}
+
+FRESH(recycler_is_bounded_in_bytes_too) {
+  unsigned class = class_of_size(655360);
+  CHECK(cap_of(class) < copse_tunables.recycler && cap_of(class) == RECYCLER_BYTES / (2 * 655360));
+  copse_tunables.recycler = 1000;
+  spill_into(class, cap_of(class));
+  spill_into(class_of_size(512), cap_of(class_of_size(512)));
+}
+
+static void give_all(void *argument) {
+  struct heap *h = argument;
+  heap_give(h, h->n);
+}
+
+FRESH(what_one_frees_another_takes) {
+  const unsigned class = 11, limit = limit_of(class);
+  struct worker w;
+  worker_start(&w);
+  heap.class = class;
+  heap_take(&heap, 10 * limit);
+  copse_thread_flush();
+  worker_do(&w, give_all, &heap);
+  unsigned there = recycler_count(recycler_of(class, 0));
+  CHECK(there > 0);
+  heap_balance(&heap);
+  u64 before = locked(class);
+  heap_take(&heap, (u64)there * limit);
+  CHECK(locked(class) == before);
+  heap_balance(&heap);
+  heap_take(&heap, 1);
+  CHECK(locked(class) == before + 1);
+  worker_end(&w);
+  heap_balance(&heap);
+}
+
+/* Producer and consumer: bundles go round, and no new ones are made. */
+FRESH(empty_bundles_go_round) {
+  struct worker w;
+  worker_start(&w);
+  heap.class = 6;
+  u64 own = 0, system_calls = 0;
+  for (unsigned round = 0; round < 300; round++) {
+    heap_take(&heap, 5000);
+    worker_do(&w, give_all, &heap);
+    if (round == 20) {
+      own = copse_region_own_bytes;
+      system_calls = copse_vm_counters.system_calls;
+    }
+  }
+  CHECK(copse_region_own_bytes == own && copse_vm_counters.system_calls == system_calls);
+  worker_end(&w);
+  heap_balance(&heap);
+}
+
+/* ---- depth that is changed while bundles are out ---- */
+
+FRESH(depth_is_lowered) {
+  const unsigned class = 7;
+  heap.class = class;
+  heap_take(&heap, 5000);
+  heap_give(&heap, 2000);
+  CHECK(depth(class) == 64);
+  copse_tunables.depth_1k = 8;
+  heap_give(&heap, 64 * 3);
+  /* Bundles that were opened since are as deep as it says now. */
+  CHECK(depth(class) == 8);
+  heap_balance(&heap);
+  heap_take(&heap, 5000);
+  CHECK(depth(class) <= 8);
+  heap_balance(&heap);
+  copse_tunables.depth_1k = 64;
+  heap_give(&heap, 5000);
+  CHECK(depth(class) == 64);
+  heap_take(&heap, 3000);
+  heap_balance(&heap);
+  heap_give(&heap, heap.n);
+  copse_thread_flush();
+  heap_balance(&heap);
+}
+
+FRESH(depths_at_random) {
+  u64 random = 42;
+  heap.class = 13;
+  for (unsigned i = 0; i < LESS(3000); i++) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    u64 n = (random >> 33) % 300;
+    if (random >> 63)
+      heap_take(&heap, min_u64(n, 20000 - heap.n));
+    else
+      heap_give(&heap, min_u64(n, heap.n));
+    if (n % 7 == 0) copse_tunables.depth_1k = 4 + n % 61;
+    if (n % 11 == 0) copse_tunables.recycler = n % 13;
+    if (n % 101 == 0) copse_trim();
+    if (i % 16 == 0) heap_balance(&heap);
+  }
+  heap_balance(&heap);
+}
+
+/* ---- flush, follow, spares that are taken away ---- */
+
+FRESH(flush_returns_everything) {
+  heap.class = 0;
+  for (unsigned class = 0; class < CLASSES; class++) {
+    heap.class = class;
+    heap_take(&heap, 3 * limit_of(class));
+    for (u64 i = 0; i < 3 * limit_of(class) - 1; i++) give(heap.p[--heap.n]);
+  }
+  CHECK(copse_cache_holds(mine()));
+  for (unsigned class = 0; class < CLASSES; class++) copse_cache_drain(mine(), class);
+  copse_cache_flush_owner(mine());
+  CHECK(!copse_cache_holds(mine()));
+  for (unsigned class = 0; class < CLASSES; class++) {
+    CHECK(mine()->hot.top[class] == dummy_top() && mine()->spare[class] == 0 && mine()->depth[class] == 0);
+    CHECK(copse_cache_count(class) == 0);
+  }
+  heap_balance(&heap);
+  CHECK(heap.n == CLASSES);
+}
+
+FRESH(follow_flushes_once_a_generation) {
+  heap.class = 8;
+  heap_take(&heap, 300);
+  heap_give(&heap, 200);
+  u64 cached = copse_cache_count(8);
+  CHECK(cached > 0);
+  copse_cache_follow_owner(mine());
+  CHECK(copse_cache_count(8) == cached); /* nobody asked */
+  add_relaxed(&copse_generation, (u64)1);
+  CHECK(mine()->seen != copse_generation);
+  copse_cache_follow_owner(mine());
+  CHECK(mine()->seen == copse_generation && !copse_cache_holds(mine()));
+  heap_take(&heap, 10);
+  copse_cache_follow_owner(mine());
+  CHECK(copse_cache_holds(mine()));
+  /* An exchange follows by itself: refill, and spill. */
+  add_relaxed(&copse_generation, (u64)1);
+  heap_take(&heap, 100);
+  CHECK(mine()->seen == copse_generation);
+  add_relaxed(&copse_generation, (u64)1);
+  heap_give(&heap, 200);
+  CHECK(mine()->seen == copse_generation);
+  heap_balance(&heap);
+}
+
+static void make_spare(void *argument) {
+  struct heap *h = argument;
+  heap_take(h, 400);
+  heap_give(h, 100);
+  CHECK(in_spare(h->class) > 0);
+}
+static void use_on(void *argument) {
+  struct heap *h = argument;
+  heap_give(h, 200);
+  heap_take(h, 500);
+}
+
+FRESH(spare_of_a_blocked_thread) {
+  struct worker w;
+  worker_start(&w);
+  heap.class = 3;
+  worker_do(&w, make_spare, &heap);
+  give(take(5));
+  struct cache *other = copse_cache_first();
+  if (other == mine()) other = other->next;
+  u64 spare = other->spare[3] & (BUNDLE_BYTES - 1), cached = copse_cache_count(3);
+  CHECK(spare > 0);
+  copse_cache_take_spare(mine(), 3, other);
+  CHECK(other->spare[3] == 0 && copse_cache_count(3) == cached - spare);
+  heap_balance(&heap);
+  copse_cache_take_spare(mine(), 3, other); /* there is none */
+  CHECK(copse_cache_count(3) == cached - spare);
+  worker_do(&w, use_on, &heap);
+  heap_balance(&heap);
+  worker_end(&w);
+  heap_balance(&heap);
+}
+
+static u32 stop;
+
+static void mutate(void *argument) {
+  struct heap *h = argument;
+  u64 random = (uptr)h;
+  for (unsigned i = 0; i < LESS(20000); i++) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    u64 n = (random >> 33) % 200;
+    if (random >> 63 && h->n < 1000) {
+      heap_take(h, n);
+      for (u64 j = 1; j <= n; j++) *(void **)h->p[h->n - j] = h->p[h->n - j];
+    } else {
+      n = min_u64(n, h->n);
+      for (u64 j = 1; j <= n; j++) CHECK(*(void **)h->p[h->n - j] == h->p[h->n - j]);
+      heap_give(h, n);
+    }
+  }
+}
+
+static void take_spares(void *argument) {
+  (void)argument;
+  give(take(0));
+  while (!load_acquire(&stop))
+    for (struct cache *c = copse_cache_first(); c; c = c->next)
+      for (unsigned class = 0; class < 4; class++) copse_cache_take_spare(mine(), class, c);
+}
+
+/* The owners work, and two others take their spares all the time: nothing is lost, nothing is there twice. */
+FRESH(spares_that_are_fought_over) {
+  static struct worker w[2], thief[2];
+  static struct heap h[2];
+  for (unsigned i = 0; i < 2; i++) {
+    worker_start(&w[i]);
+    worker_start(&thief[i]);
+    h[i].class = 2;
+    worker_begin(&thief[i], take_spares, NULL);
+    worker_begin(&w[i], mutate, &h[i]);
+  }
+  for (unsigned i = 0; i < 2; i++) worker_wait(&w[i]);
+  store_release(&stop, (u32)1);
+  for (unsigned i = 0; i < 2; i++) worker_wait(&thief[i]);
+  struct live live = {0};
+  for (unsigned i = 0; i < 2; i++)
+    for (u64 j = 0; j < h[i].n; j++) live_add(&live, h[i].p[j]);
+  balance(&live);
+}
+
+/* ---- a region that is full ---- */
+
+static void reserve_least(void) { CHECK(copse_tune_set("reserve", (u64)1 << 27) == 0); }
+
+FRESH(borrowing) {
+  static void *p[200000];
+  static const size_t sizes[] = {48, 4096, 1024, 12288, 655360};
+  reserve_least();
+  struct live live = {0};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    unsigned class = class_of_size(sizes[i]);
+    u64 n = 0, borrowed = 0;
+    take(class);
+    u64 all = copse_pools[class].slots_max;
+    copse_free_unsized(pool_address(&copse_pools[class], 0));
+    while (n < all + 3) {
+      void *q = copse_alloc(sizes[i]);
+      if (!q) break;
+      CHECK(copse_usable_size(q) >= sizes[i]);
+      CHECK((uptr)q % class_alignment(class) == 0);
+      live_add(&live, q);
+      borrowed += region_of(q) != class;
+      p[n++] = q;
+    }
+    if (sizes[i] < 655360)
+      CHECK(n == all + 3 && borrowed == 3);
+    else
+      CHECK(borrowed > 0 && borrowed <= 2); /* the largest class alone is larger */
+    balance(&live);
+    for (u64 j = 0; j < n; j++) give(p[j]);
+    live = (struct live){0};
+    balance(&live);
+    /* Its own are used again. */
+    void *again = take(class);
+    give(again);
+  }
+}
+
+FRESH(nothing_left_is_not_for_good) {
+  reserve_least();
+  void *p[8];
+  unsigned n = 0;
+  while ((p[n] = copse_alloc(MB))) CHECK(++n < 8);
+  CHECK(errno == ENOMEM && n == 2);
+  for (unsigned i = 0; i < 3; i++) {
+    errno = 0;
+    CHECK(!copse_alloc(MB) && errno == ENOMEM);
+    CHECK(!copse_alloc_zeroed(MB));
+  }
+  give(p[--n]);
+  CHECK(copse_alloc(MB));
+  CHECK(!copse_alloc(MB));
+}
+
+/* ---- refused memory ---- */
+
+FRESH(no_bundle_no_matter) {
+  heap.class = 1;
+  give(take(1));
+  copse_thread_flush();
+  /* Nothing of copse's own can be had, and what bundles this thread has are hidden. */
+  while (copse_region_own(1 << 16, 64)) continue;
+  while (copse_region_own(64, 64)) continue;
+  struct bundle *kept = mine()->empties;
+  unsigned count = mine()->empties_count;
+  mine()->empties = NULL;
+  mine()->empties_count = 0;
+  heap_take(&heap, 100);
+  CHECK(in_top(1) == 0 && copse_cache_count(1) == 0);
+  heap_balance(&heap);
+  heap_give(&heap, 50);
+  CHECK(copse_cache_count(1) == 0);
+  heap_balance(&heap);
+  mine()->empties = kept;
+  mine()->empties_count = count;
+  heap_take(&heap, 100);
+  CHECK(copse_cache_count(1) > 0);
+  heap_balance(&heap);
+}
+
+static void use_directly(void *argument) {
+  struct heap *h = argument;
+  heap_take(h, 200);
+  CHECK(mine() == NULL);
+  heap_give(h, 100);
+  CHECK(mine() == NULL && copse_alloc_zeroed(20000));
+  copse_thread_flush();
+  copse_checkpoint();
+  CHECK(copse_trim() || 1);
+}
+
+FRESH(no_record_no_matter) {
+  static struct worker w;
+  give(take(1));
+  copse_thread_flush();
+  while (copse_region_own(1 << 16, 64)) continue;
+  while (copse_region_own(64, 64)) continue;
+  worker_start(&w);
+  heap.class = 2;
+  worker_do(&w, use_directly, &heap);
+  worker_end(&w);
+  struct live live = {0};
+  for (u64 i = 0; i < heap.n; i++) live_add(&live, heap.p[i]);
+  live.slots[class_of_size(20000)]++;
+  balance(&live);
+}
+
+/* A life of its own: of every system call that it makes each in turn is refused, and then that one and all behind it. */
+static u64 refuse_at;
+static int refuse_on;
+static u64 calls_made;
+
+static void life(void) {
+  static void *p[CLASSES][100];
+  struct live live = {0};
+  vm_faults_install();
+  copse_tunables.growth_min = 4096;
+  if (refuse_at && refuse_on) vm_faults_fail_from(VM_ANY, refuse_at);
+  if (refuse_at && !refuse_on) vm_faults_fail(VM_ANY, refuse_at);
+  for (unsigned round = 0; round < 2; round++) {
+    for (unsigned class = 0; class < CLASSES; class += 7)
+      for (unsigned i = 0; i < (class < 40 ? 100 : 10); i++) {
+        errno = 0;
+        p[class][i] = i % 5 ? copse_alloc(class_size(class)) : copse_alloc_zeroed(class_size(class));
+        CHECK(p[class][i] ? errno == 0 : errno == ENOMEM);
+        CHECK(p[class][i] || vm_faults.failed);
+        if (p[class][i] && !(i % 5)) CHECK(*(u64 *)p[class][i] == 0);
+        if (p[class][i]) *(u64 *)p[class][i] = ~(u64)0;
+        if (p[class][i]) live_add(&live, p[class][i]);
+      }
+    void *span = copse_alloc(5 * MB);
+    CHECK(span || (errno == ENOMEM && vm_faults.failed));
+    balance(&live);
+    for (unsigned class = 0; class < CLASSES; class += 7)
+      for (unsigned i = 0; i < (class < 40 ? 100 : 10); i++)
+        if (p[class][i]) copse_free(p[class][i], class_size(class));
+    if (span) copse_free(span, 5 * MB);
+    live = (struct live){0};
+    balance(&live);
+    copse_trim();
+    balance(&live);
+  }
+  u64 failed = vm_faults.failed;
+  calls_made = vm_faults.calls[VM_ANY];
+  vm_faults_fail_none();
+  CHECK(!refuse_at || failed);
+  /* And it works again. */
+  for (unsigned class = 0; class < CLASSES; class++) give(take(class));
+  void *span = copse_alloc(5 * MB);
+  CHECK(span);
+  copse_free(span, 5 * MB);
+  balance(&live);
+}
+
+static void count_calls(void) {
+  life();
+  _exit(calls_made < 250 ? (int)calls_made : 250);
+}
+
+static void every_call_refused(void **state) {
+  (void)state;
+  refuse_at = 0;
+  int status = process_status(count_calls);
+  assert_true(WIFEXITED(status));
+  unsigned calls = (unsigned)WEXITSTATUS(status);
+  assert_in_range(calls, 20, 249);
+  for (refuse_on = 0; refuse_on < 2; refuse_on++)
+    for (refuse_at = 1; refuse_at <= calls; refuse_at += UNDER_SANITIZER ? 7 : 1) {
+      status = process_status(life);
+      if (status) fail_msg("call %llu%s: status %#x", (unsigned long long)refuse_at, refuse_on ? " and on" : "", status);
+    }
+  figure("calls that were refused in turn", "%u", calls);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(dummy_is_empty_and_full),
+    cmocka_unit_test(first_call_may_be_a_free),
+    cmocka_unit_test(bundles_are_opened_deeper_by_and_by),
+    cmocka_unit_test(freed_ones_deepen_the_bundle_too),
+    cmocka_unit_test(addresses_ascend),
+    cmocka_unit_test(a_full_bundle_becomes_the_spare),
+    cmocka_unit_test(recycler_before_the_lock),
+    cmocka_unit_test(recycler_of_0_and_1),
+    cmocka_unit_test(recycler_is_bounded_in_bytes_too),
+    cmocka_unit_test(what_one_frees_another_takes),
+    cmocka_unit_test(empty_bundles_go_round),
+    cmocka_unit_test(depth_is_lowered),
+    cmocka_unit_test(depths_at_random),
+    cmocka_unit_test(flush_returns_everything),
+    cmocka_unit_test(follow_flushes_once_a_generation),
+    cmocka_unit_test(spare_of_a_blocked_thread),
+    cmocka_unit_test(spares_that_are_fought_over),
+    cmocka_unit_test(borrowing),
+    cmocka_unit_test(nothing_left_is_not_for_good),
+    cmocka_unit_test(no_bundle_no_matter),
+    cmocka_unit_test(no_record_no_matter),
+    cmocka_unit_test(every_call_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
