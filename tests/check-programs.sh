@@ -10,10 +10,10 @@
 set -eu
 
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
-build=${builddir:-$here/../build/release}
+build=${top_builddir:-$here/../build/release}
 export COPSE_RUN=${COPSE_RUN:-$build/bin/copse-run}
 export COPSE_LIBDIR=${COPSE_LIBDIR:-$build/lib/.libs}
-limit=200 # seconds for one script
+limit=300 # seconds for one script, on a machine that does much else
 jobs=2    # at a time: python's tests mostly wait
 
 # What each needs, as Debian calls it.  The longest first.

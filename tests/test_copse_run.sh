@@ -7,7 +7,7 @@
 # shellcheck disable=SC2016 # what stands in single quotes is for the program that is run
 set -eu
 
-build=${builddir:-$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)/build/release}
+build=${top_builddir:-$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)/build/release}
 run=$(realpath "${COPSE_RUN:-$build/bin/copse-run}")
 COPSE_LIBDIR=$(realpath "${COPSE_LIBDIR:-$build/lib/.libs}")
 export COPSE_LIBDIR LC_ALL=C

@@ -207,14 +207,14 @@ static void test_summary_at_exit(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_mallinfo_follows),
-    cmocka_unit_test(test_mallinfo_is_the_same_in_ints),
-    cmocka_unit_test(test_trim),
-    cmocka_unit_test(test_mallopt),
-    cmocka_unit_test(test_malloc_info_is_xml),
-    cmocka_unit_test(test_malloc_stats_is_readable),
-    cmocka_unit_test(test_malloc_stats_allocates_nothing),
-    cmocka_unit_test(test_summary_at_exit),
+      cmocka_unit_test(test_mallinfo_follows),
+      cmocka_unit_test(test_mallinfo_is_the_same_in_ints),
+      cmocka_unit_test(test_trim),
+      cmocka_unit_test(test_mallopt),
+      cmocka_unit_test(test_malloc_info_is_xml),
+      cmocka_unit_test(test_malloc_stats_is_readable),
+      cmocka_unit_test(test_malloc_stats_allocates_nothing),
+      cmocka_unit_test(test_summary_at_exit),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL) != 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The drop-in where a program's life is unusual: before constructors, in threads that end, in destructors of their data,
- * in exit handlers, across fork and vfork, and in objects that are loaded and unloaded.
+ * The drop-in where a program's life is unusual: before constructors, in threads that end, in destructors of their
+ * data, in exit handlers, across fork and vfork, and in objects that are loaded and unloaded.
  *
  * Assertions are made by the main thread only: cmocka leaves a failed test by longjmp.
  */
@@ -201,7 +201,8 @@ static void *thread_in_child(void *arg) {
   return hide(malloc(500));
 }
 
-/* The child's life: the parent's memory is whole and can be freed, new memory comes, threads and children can be had. */
+/* The child's life: the parent's memory is whole and can be freed, new memory comes, threads and children can be had.
+ */
 static int child_work(unsigned char *object[], unsigned deep) {
   unsigned char *mine[1000];
   for (size_t i = 0; i < 1000; i++) {
@@ -396,13 +397,13 @@ static void test_dlopen(void **state) {
 int main(int argc, char *argv[]) {
   if (argc > 1 && !strcmp(argv[1], "exit")) return exit_program();
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_before_constructors),
-    cmocka_unit_test(test_threads_end_with_live_memory),
-    cmocka_unit_test(test_thread_data_destructors),
-    cmocka_unit_test(test_fork_under_load),
-    cmocka_unit_test(test_vfork_and_spawn_under_load),
-    cmocka_unit_test(test_exit_handlers),
-    cmocka_unit_test(test_dlopen),
+      cmocka_unit_test(test_before_constructors),
+      cmocka_unit_test(test_threads_end_with_live_memory),
+      cmocka_unit_test(test_thread_data_destructors),
+      cmocka_unit_test(test_fork_under_load),
+      cmocka_unit_test(test_vfork_and_spawn_under_load),
+      cmocka_unit_test(test_exit_handlers),
+      cmocka_unit_test(test_dlopen),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL) != 0;
