@@ -49,6 +49,7 @@ copse_unit_tests += \
   tests/test_parameters \
   tests/test_limits \
   tests/test_borrow \
+  tests/test_huge_pages \
   tests/test_limit_reuse
 
 # A hundred rounds of what `make check` does ten of.
