@@ -53,6 +53,7 @@ copse_unit_tests += \
   tests/test_fork_load \
   tests/test_fiber \
   tests/test_dlopen \
+  tests/test_inline \
   tests/test_limit_reuse
 
 # Whatever the rest is built with: a compiler that may keep things across calls is what this is about.
@@ -71,12 +72,15 @@ copse_script_tests = \
   tests/check-exports.sh \
   tests/check-hotpath.sh \
   tests/check-configure.sh \
+  tests/check-cxx.sh \
   tests/test_simulation.sh \
   bench/test_compare.sh
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
 # last and one by one.
 copse_alone_tests =
+# They change the whole system for a moment.
+copse_alone_tests += tests/test_huge_pages tests/test_huge_pages_instrumented tests/test_limits tests/test_limits_instrumented
 
 # What tests share.
 copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
@@ -95,7 +99,7 @@ AM_TESTS_ENVIRONMENT = \
   COPSE_SHARED='$(copse_shared)'; COPSE_CXX='$(copse_have_cxx)'; COPSE_SANITIZERS='$(copse_sanitizers)'; \
   export top_srcdir top_builddir CC CXX CFLAGS NM OBJDUMP READELF COPSE_SHARED COPSE_CXX COPSE_SANITIZERS;
 
-EXTRA_DIST += $(copse_unit_tests:=.c) $(copse_test_headers) $(copse_script_tests)
+EXTRA_DIST += tests/test_copse_cxx.cc $(copse_unit_tests:=.c) $(copse_test_headers) $(copse_script_tests)
 
 if COPSE_CMOCKA
 TESTS += $(copse_unit_programs) $(copse_script_tests)
