@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Spans where memory is short, locked, in larger pages or in huge ones: each in a process of its own. */
-#define _GNU_SOURCE
 #include "span_help.h"
 #include "huge_pool.h"
 #include <sys/mman.h>
