@@ -26,6 +26,7 @@ copse_unit_tests = \
   tests/test_span \
   tests/test_span_run \
   tests/test_span_faults \
+  tests/test_span_limits \
   tests/test_span_threads
 
 # Threads, and what goes across all pools.
@@ -70,11 +71,16 @@ copse_script_tests = \
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
 # last and one by one.
-copse_alone_tests =
+copse_alone_tests = \
+  tests/test_vm_huge tests/test_vm_huge_instrumented \
+  tests/test_span_limits tests/test_span_limits_instrumented \
+  tests/test_huge_pages tests/test_huge_pages_instrumented \
+  tests/test_trim_threads tests/test_trim_threads_instrumented \
+  tests/check-hotpath.sh
 
 # What tests share.
 copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
-  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h
+  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/huge_pool.h tests/worker.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
