@@ -51,7 +51,13 @@ copse_unit_tests += \
   tests/test_limits \
   tests/test_borrow \
   tests/test_huge_pages \
+  tests/test_fork_load \
+  tests/test_fiber \
+  tests/test_dlopen \
   tests/test_limit_reuse
+
+# Whatever the rest is built with: a compiler that may keep things across calls is what this is about.
+tests/test_fiber.o tests/test_fiber_instrumented.o: TEST_CFLAGS += -O3
 
 # A hundred rounds of what `make check` does ten of.
 CHECK_LONG += check-conservation
@@ -79,8 +85,9 @@ copse_alone_tests = \
   tests/check-hotpath.sh
 
 # What tests share.
-copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
-  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/huge_pool.h tests/worker.h
+copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c tests/process.h \
+  tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/huge_pool.h tests/worker.h \
+  tests/resident.h tests/setting.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
