@@ -50,7 +50,14 @@ copse_unit_tests += \
   tests/test_parameters \
   tests/test_limits \
   tests/test_borrow \
+  tests/test_huge_pages \
+  tests/test_fork_load \
+  tests/test_fiber \
+  tests/test_dlopen \
   tests/test_limit_reuse
+
+# Whatever the rest is built with: a compiler that may keep things across calls is what this is about.
+tests/test_fiber.o tests/test_fiber_instrumented.o: TEST_CFLAGS += -O3
 
 # A hundred rounds of what `make check` does ten of.
 CHECK_LONG += check-conservation
@@ -70,17 +77,17 @@ copse_script_tests = \
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
 # last and one by one.
-copse_alone_tests =
-
-# Those that change a number of the running system: likewise.
-copse_alone_tests += \
-  tests/test_limits tests/test_limits_instrumented \
+copse_alone_tests = \
+  tests/test_vm_huge tests/test_vm_huge_instrumented \
   tests/test_span_limits tests/test_span_limits_instrumented \
-  tests/test_vm_huge tests/test_vm_huge_instrumented
+  tests/test_huge_pages tests/test_huge_pages_instrumented \
+  tests/test_limits tests/test_limits_instrumented \
+  tests/test_trim_threads tests/test_trim_threads_instrumented \
+  tests/check-hotpath.sh
 
 # What tests share.
-copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
-  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
+copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
+  tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
   tests/huge_pool.h tests/resident.h tests/setting.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)

@@ -136,13 +136,17 @@ static void strict_accounting_body(void) {
 
 static void strict_accounting(void **state) {
   (void)state;
+  int lock = setting_lock(OVERCOMMIT);
   long before = setting_read(OVERCOMMIT);
   if (UNDER_SANITIZER || before < 0 || !setting_write(OVERCOMMIT, before)) {
     left_out("the system's accounting cannot be changed here");
+    setting_unlock(lock);
     return;
   }
   int status = process_status(strict_accounting_body);
-  assert_true(setting_write(OVERCOMMIT, before));
+  bool restored = setting_write(OVERCOMMIT, before);
+  setting_unlock(lock);
+  assert_true(restored);
   assert_int_equal(status, 0);
 }
 

@@ -331,7 +331,7 @@ static void test_exit_handlers(void **state) {
 
 static char plugin[4200];
 
-/* COPSE_TEST_PLUGIN, or beside this program, or in .libs there. */
+/* COPSE_TEST_PLUGIN, or beside this program, or where libtool's .libs is. */
 static bool find_plugin(void) {
   const char *given = getenv("COPSE_TEST_PLUGIN");
   if (given) return snprintf(plugin, sizeof plugin, "%s", given) > 0;
@@ -340,8 +340,8 @@ static bool find_plugin(void) {
   if (length <= 0) return false;
   self[length] = 0;
   *strrchr(self, '/') = 0;
-  static const char *const below[] = {"", "/.libs"};
-  for (unsigned i = 0; i < 2; i++) {
+  static const char *const below[] = {"", "/.libs", "/.."};
+  for (unsigned i = 0; i < 3; i++) {
     snprintf(plugin, sizeof plugin, "%s%s/malloc_plugin.so", self, below[i]);
     if (!access(plugin, R_OK)) return true;
   }
