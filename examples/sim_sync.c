@@ -202,7 +202,7 @@ static void blast(struct zone *zone, const float *at, float radius) {
 }
 
 static void swarm(struct zone *zone, const float *at) {
-  for (uint32_t i = 0; i < zone->wanted[MISSILE] * 2; i++) zone_spawn(zone, MISSILE, i % 2 ? at : NULL);
+  for (uint32_t i = 0; i < zone->wanted[MISSILE]; i++) zone_spawn(zone, MISSILE, i % 2 ? at : NULL);
   for (uint32_t i = 0; i < zone->wanted[CREATURE] / 4; i++) zone_spawn(zone, CREATURE, NULL);
 }
 

@@ -16,10 +16,11 @@
 #include <string.h>
 
 /*
- * The parameters stay as they are here: figures are compared over time.  They were chosen on glibc 2.36, two cores that
- * had little else to do, for component update to be well above half of a frame: 62 to 68 % of a frame's time in ten runs
- * of 400 frames, 65 % in the middle; events, spawn and despawn 16 %, main 1 %, waiting at barriers 17 %; a frame took
- * 1.0 ms.  On a busy machine the waiting grows: then work_update, which leaves it out, is the figure to look at (79 %).
+ * The parameters stay as they are here: figures are compared over time.  They were chosen on glibc 2.36 for component
+ * update to be at least half of a frame.  Measured on two cores that had little else to do, 12 runs of 400 frames:
+ * median 64 % of a frame's time (ten of them 62 to 68 %; two that other programs disturbed 53 and 39 %); events, spawn
+ * and despawn 16 %, main 1 %, waiting at barriers 18 %; a frame took 1.0 ms.  On a busy machine the waiting grows and
+ * the share falls: work_update, about 79 %, leaves the waiting out.
  */
 #define FRAMES   2400
 #define ENTITIES 12000

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Tests of the drop-ins: programs that know nothing of copse, run by tests/test_dropin.sh with each drop-in preloaded.
 
-copse_dropin_programs = tests/test_malloc tests/test_malloc_info tests/test_malloc_process
+copse_dropin_programs = tests/test_malloc tests/test_malloc_info tests/test_malloc_misuse \
+  tests/test_malloc_process
 copse_dropin_cxx_programs = tests/test_new tests/test_new_replaced tests/test_new_sized
 
 EXTRA_DIST += tests/test_dropin.sh tests/test_copse_run.sh \
@@ -21,6 +22,8 @@ tests_test_malloc_CFLAGS = $(copse_dropin_test_cflags)
 tests_test_malloc_LDADD = $(CMOCKA_LIBS)
 tests_test_malloc_info_CFLAGS = $(copse_dropin_test_cflags)
 tests_test_malloc_info_LDADD = $(CMOCKA_LIBS)
+tests_test_malloc_misuse_CFLAGS = $(copse_dropin_test_cflags)
+tests_test_malloc_misuse_LDADD = $(CMOCKA_LIBS)
 tests_test_malloc_process_CFLAGS = $(copse_dropin_test_cflags)
 tests_test_malloc_process_LDADD = $(CMOCKA_LIBS)
 

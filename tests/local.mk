@@ -26,6 +26,7 @@ copse_unit_tests = \
   tests/test_span \
   tests/test_span_run \
   tests/test_span_faults \
+  tests/test_span_limits \
   tests/test_span_threads
 
 # Threads, and what goes across all pools.
@@ -78,17 +79,23 @@ copse_script_tests = \
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
 # last and one by one.
-copse_alone_tests =
-# They change the whole system for a moment.
-copse_alone_tests += tests/test_huge_pages tests/test_huge_pages_instrumented tests/test_limits tests/test_limits_instrumented
+copse_alone_tests = \
+  tests/test_vm_huge tests/test_vm_huge_instrumented \
+  tests/test_span_limits tests/test_span_limits_instrumented \
+  tests/test_huge_pages tests/test_huge_pages_instrumented \
+  tests/test_limits tests/test_limits_instrumented \
+  tests/test_trim_threads tests/test_trim_threads_instrumented \
+  tests/check-hotpath.sh
 
 # What tests share.
-copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
-  tests/process.h tests/random.h tests/balance.h tests/resident.h tests/setting.h tests/child.h tests/span_help.h tests/worker.h
+copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
+  tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
+  tests/huge_pool.h tests/resident.h tests/setting.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
 TEST_EXTENSIONS = .sh
+LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/cmocka-tap.sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' CMOCKA_MESSAGE_OUTPUT=TAP $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 

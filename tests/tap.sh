@@ -64,7 +64,9 @@ adopt() {
   while IFS= read -r line; do
     case $line in
       'not ok '*) nok "$name: ${line#not ok [0-9]* - }" && seen=$((seen + 1)) ;;
+      'ok '*' # SKIP '*) skip "$name: ${line#*# SKIP }" "says the test" && seen=$((seen + 1)) ;;
       'ok '*) ok "$name: ${line#ok [0-9]* - }" && seen=$((seen + 1)) ;;
+      '1..0 # SKIP'*) skip "$name" "${line#*SKIP }" && plan=0 ;;
       1..[0-9]*) plan=${line#1..} && plan=${plan%% *} ;;
       *) note "$line" ;;
     esac

@@ -12,8 +12,8 @@ export CMOCKA_MESSAGE_OUTPUT=TAP
 for mode in release instrumented; do
   malloc=$libs/libcopse-malloc.so
   [ "$mode" = release ] || malloc=$libs/libcopse-malloc-instrumented.so
-  for program in test_malloc test_malloc_info test_malloc_process; do
-    adopt "$mode: $program" env LD_PRELOAD="$malloc" "$top_builddir/tests/$program"
+  for program in test_malloc test_malloc_info test_malloc_misuse test_malloc_process; do
+    adopt "$mode: $program" sh "$top_srcdir/tests/cmocka-tap.sh" env LD_PRELOAD="$malloc" "$top_builddir/tests/$program"
   done
   [ "${COPSE_CXX-yes}" = yes ] || continue
   for program in test_new test_new_replaced test_new_sized; do
