@@ -319,7 +319,7 @@ static void move_in_pieces(void **state) {
 
 static void *charge(void *over) {
   u64 granted = 0;
-  for (unsigned i = 0; i < 100000; i++) {
+  for (unsigned i = 0; i < 400000; i++) {
     if (copse_vm_charge(3)) granted += 3;
     if (load_relaxed(&copse_vm_counters.in_use) > 1000) ++*(u64 *)over;
     if (granted > 300) {
