@@ -125,7 +125,6 @@ static enum growth grow_elsewhere(struct change *c) {
     change_place_locked(c, &to);
     set_length_locked(c);
   } else {
-    to.dirty = true; /* whatever got there */
     copse_run_clear(S.advised, first, c->had);
     copse_span_cancel_locked(&added, committed);
     copse_span_cancel_locked(&to, false);
