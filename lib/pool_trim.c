@@ -15,11 +15,11 @@ struct piece {
   bool refused; /* some page was to be given back, and the system would not take it */
 };
 
-/* A batch ends where a block's number is a multiple of 64: there blocks end on a page, of 64 KB too. */
 enum { PIECES = TRIM_BLOCKS + 64 };
 
+/* A batch ends where blocks end on a page, of 64 KB too. */
 static bool batch_full(const struct pool *p, unsigned n, u64 next_block) {
-  return (next_block & 63) == 0 && (n >= TRIM_BLOCKS || n * 64 * p->size >= TRIM_BATCH);
+  return ((next_block << 6) * p->size & 65535) == 0 && (n >= TRIM_BLOCKS || n * 64 * p->size >= TRIM_BATCH);
 }
 
 /* Explicit huge pages are never given back. */
