@@ -112,7 +112,7 @@ size_t copse_alloc_batch(size_t size, size_t n, void *out[]) {
 /* ---- free ---- */
 
 #if INSTRUMENTED
-/* What can be said of a pointer by its address alone. */
+/* What can be said of a pointer by its address and by the thread's own bundles, in which what was just freed lies. */
 static void check_live(const char *function, const void *p, u64 size) {
   u64 region = region_of(p);
   pre(copse_started() && region < REGION_OWN, function, "a pointer that copse never handed out", p, size);
@@ -127,6 +127,8 @@ static void check_live(const char *function, const void *p, u64 size) {
   pre((const char *)p >= pool->start && slot < pool->slots_max && pool_address(pool, slot) == p, function,
       "not the start of an allocation", p, size);
   pre(size <= pool->size, function, "the size is larger than the allocation", p, size);
+  struct cache *c = cache_of_thread();
+  pre(!c || !copse_cache_has_owner(c, (unsigned)region, p), function, "freed before", p, size);
 }
 #else
 #define check_live(function, p, size) ((void)0)

@@ -55,6 +55,10 @@ copse_unit_tests += \
   tests/test_fiber \
   tests/test_dlopen \
   tests/test_inline \
+  tests/test_traps \
+  tests/test_traps_threads \
+  tests/test_traps_malloc \
+  tests/test_traps_misuse \
   tests/test_limit_reuse
 
 # Whatever the rest is built with: a compiler that may keep things across calls is what this is about.
