@@ -3,7 +3,7 @@
 # Proves that copse builds and passes from nothing: makes a minimal Debian 12 in a directory, puts a clean clone of this
 # tree's last commit into it, and runs `./quickstart` and `./quickstart check` there.  Wants root and debootstrap.
 # Usage: fresh-root.sh [--bare] [--keep] [DIRECTORY]
-#   --bare     without /proc in the root
+#   --bare     without /proc and /sys in the root
 #   --keep     leave the root there when done
 #   DIRECTORY  where to make it (not in a file system that is mounted nodev); default: a new one in ${TMPDIR:-/var/tmp}
 # The packages come from the mirror that this machine's apt uses.
@@ -54,7 +54,9 @@ fi
 finish() {
   status=$?
   trap - EXIT
-  if mountpoint -q "$root/proc" 2>/dev/null; then umount "$root/proc" || exit 1; fi
+  for mounted in proc sys; do
+    if mountpoint -q "$root/$mounted" 2>/dev/null; then umount "$root/$mounted" || exit 1; fi
+  done
   if [ -n "$keep" ]; then
     echo "fresh-root: the root is $root"
   else
@@ -82,7 +84,10 @@ printf '%s\n' "$sources" | sed 's/^/deb /' >"$root/etc/apt/sources.list"
 for file in /etc/resolv.conf /etc/hosts; do
   [ ! -e "$file" ] || cp -L "$file" "$root$file"
 done
-[ -n "$bare" ] || mount -t proc proc "$root/proc"
+if [ -z "$bare" ]; then
+  mount -t proc proc "$root/proc"
+  mount -t sysfs sys "$root/sys"
+fi
 said "a Debian $(cat "$root/etc/debian_version") is there"
 
 git clone -q --no-hardlinks "$top" "$root/root/copse"
