@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one place where the simulation meets its allocator: copse's native interface, or with -DSIM_SYSTEM_MALLOC the
- * system's malloc.  Whatever lives in the world, lists included, comes from here; running out of memory ends the program.
+ * system's malloc.  Whatever lives in the world, lists included, comes from here; running out of memory ends the
+ * program.
  */
 #ifndef SIM_ALLOC_H
 #define SIM_ALLOC_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What entities are made of.  Each component is an allocation of its own, and holds 4-byte words only: no padding and no
- * pointer, so that the checksum can take all of it.
+ * What entities are made of.  Each component is an allocation of its own, and holds 4-byte words only: no padding and
+ * no pointer, so that the checksum can take all of it.
  */
 #ifndef SIM_COMPONENTS_H
 #define SIM_COMPONENTS_H
@@ -79,7 +79,7 @@ struct status {
 };
 
 #define ROUTE_LEAST 4
-#define ROUTE_MOST 40
+#define ROUTE_MOST  40
 struct route {
   uint32_t count, next;
   float points[][3];

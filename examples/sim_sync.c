@@ -11,7 +11,8 @@
 /* ------------------------------------------------------------------ playback */
 
 static const uint32_t event_words[] = {
-  [DAMAGE] = 4, [SOUND] = 12, [TALK] = 24, [SUPPLY] = STORE_GOODS, [REPORT] = 60, [CONTACT] = 8, [BLAST] = 4, [SWARM] = 4, [RELOAD] = 4,
+    [DAMAGE] = 4,  [SOUND] = 12, [TALK] = 24, [SUPPLY] = STORE_GOODS, [REPORT] = 60,
+    [CONTACT] = 8, [BLAST] = 4,  [SWARM] = 4, [RELOAD] = 4,
 };
 
 /* As much of the entity as the kind of event tells; the least is its place and the amount. */
@@ -25,7 +26,9 @@ static void describe(const struct zone *zone, const struct note *note, struct ev
   case SOUND:
     for (int i = 0; i < 8; i++) rest[i] = note->amount / (float)(i + 1);
     break;
-  case TALK: memcpy(rest, ((const struct mind *)component(table, MIND, note->row))->memory, 20 * sizeof *rest); break;
+  case TALK:
+    memcpy(rest, ((const struct mind *)component(table, MIND, note->row))->memory, 20 * sizeof *rest);
+    break;
   case SUPPLY: {
     const struct store *store = component(table, STORE, note->row);
     for (int i = 0; i < STORE_GOODS; i++) event->data[i] = store->stock[i] * note->amount;
@@ -37,11 +40,14 @@ static void describe(const struct zone *zone, const struct note *note, struct ev
     memcpy(rest, rig->joints, (event->words - 4) * sizeof *rest);
     break;
   }
-  case CONTACT: memcpy(rest, t->velocity, sizeof t->velocity), rest[3] = t->scale; break;
+  case CONTACT:
+    memcpy(rest, t->velocity, sizeof t->velocity), rest[3] = t->scale;
+    break;
   case DAMAGE:
   case BLAST:
   case SWARM:
-  case RELOAD: break;
+  case RELOAD:
+    break;
   }
 }
 
@@ -106,9 +112,15 @@ void zone_playback(struct zone *zone) {
   for (uint32_t i = 0; i < zone->notes.count; i++) {
     const struct note *note = &zone->notes.at[i];
     switch ((enum note_kind)note->kind) {
-    case NOTE_EVENT: play_event(zone, note); break;
-    case NOTE_ROUTE: play_route(zone, note->row); break;
-    case NOTE_QUENCH: play_quench(zone, note->row); break;
+    case NOTE_EVENT:
+      play_event(zone, note);
+      break;
+    case NOTE_ROUTE:
+      play_route(zone, note->row);
+      break;
+    case NOTE_QUENCH:
+      play_quench(zone, note->row);
+      break;
     }
   }
   zone->notes.count = 0;
@@ -140,7 +152,9 @@ static void take(struct zone *zone, const struct event *event) {
   const struct table *creatures = &zone->table[CREATURE], *vehicles = &zone->table[VEHICLE];
   const struct table *structures = &zone->table[STRUCTURE];
   switch ((enum event_kind)event->kind) {
-  case DAMAGE: take_damage(zone, event); break;
+  case DAMAGE:
+    take_damage(zone, event);
+    break;
   case SOUND:
   case TALK:
     if (creatures->count) {
@@ -164,7 +178,8 @@ static void take(struct zone *zone, const struct event *event) {
   case REPORT:
   case BLAST:
   case SWARM:
-  case RELOAD: break;
+  case RELOAD:
+    break;
   }
 }
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hot loops: each walks the rows of one archetype and computes on its components in place.  What would change a table
- * or make an event is noted down for the sync point; nothing is allocated here, but for a list of notes that grows.
+ * The hot loops: each walks the rows of one archetype and computes on its components in place.  What would change a
+ * table or make an event is noted down for the sync point; nothing is allocated here, but for a list of notes that
+ * grows.
  */
 #include "sim_world.h"
 
 #include <math.h>
 
-#define STEP 0.25f /* of simulated time in a frame */
-#define GRAVITY 0.2f
+#define STEP          0.25f /* of simulated time in a frame */
+#define GRAVITY       0.2f
 #define CONTACT_LEAST 0.1f /* a softer touch of the ground is no event */
 
 /* ------------------------------------------------------------------ shared by all that moves */
@@ -174,8 +175,12 @@ static void update_minds(struct zone *zone, const struct table *table) {
     mind->patience = chance % 5;
     mind->state = (mind->state + 1) % 4;
     mind->target = chance >> 3;
-    struct note said = {.kind = NOTE_EVENT, .archetype = CREATURE, .row = row, .to = nearby(zone, chance >> 16),
-                        .target = chance >> 5, .amount = mood};
+    struct note said = {.kind = NOTE_EVENT,
+                        .archetype = CREATURE,
+                        .row = row,
+                        .to = nearby(zone, chance >> 16),
+                        .target = chance >> 5,
+                        .amount = mood};
     /* Most thoughts are spoken; some are told to main, which keeps the clients up to date. */
     said.event = mind->state == 0 ? REPORT : mind->state == 1 ? SOUND : TALK;
     note(zone, said);
@@ -258,8 +263,13 @@ static void update_vehicles(struct zone *zone, const struct table *table) {
     b->force[1] += drive * 2 * t->rotation[0] * t->rotation[3];
     push(t, b);
     if ((chance & 31) == 1)
-      note(zone, (struct note){.kind = NOTE_EVENT, .archetype = VEHICLE, .row = row, .event = SOUND,
-                               .to = nearby(zone, chance >> 6), .target = chance >> 9, .amount = engine->turns});
+      note(zone, (struct note){.kind = NOTE_EVENT,
+                               .archetype = VEHICLE,
+                               .row = row,
+                               .event = SOUND,
+                               .to = nearby(zone, chance >> 6),
+                               .target = chance >> 9,
+                               .amount = engine->turns});
     if (health->now <= 0 || engine->fuel <= 0) {
       dies(zone, VEHICLE, row);
     } else {
@@ -280,8 +290,13 @@ static void update_structures(struct zone *zone, const struct table *table) {
     health->now = fminf(health->now + health->regrowth, health->most);
     uint32_t chance = luck(t, zone->frame);
     if ((chance & 31) == 0)
-      note(zone, (struct note){.kind = NOTE_EVENT, .archetype = STRUCTURE, .row = row, .event = SUPPLY,
-                               .to = nearby(zone, chance >> 5), .target = chance >> 9, .amount = 0.1f});
+      note(zone, (struct note){.kind = NOTE_EVENT,
+                               .archetype = STRUCTURE,
+                               .row = row,
+                               .event = SUPPLY,
+                               .to = nearby(zone, chance >> 5),
+                               .target = chance >> 9,
+                               .amount = 0.1f});
     if (health->now <= 0) dies(zone, STRUCTURE, row);
   }
 }

@@ -13,19 +13,25 @@
 
 /* Half of the entities live for less than a second; the rest live until something kills them. */
 const struct archetype_info archetypes[ARCHETYPES] = {
-  [DEBRIS] = {SET(TRANSFORM) | SET(SPARK), 0, 48, 4},
-  [MISSILE] = {SET(TRANSFORM) | SET(BODY) | SET(TRAIL), 0, 18, 4},
-  [CREATURE] = {SET(TRANSFORM) | SET(BODY) | SET(HEALTH) | SET(MIND) | SET(RIG), SET(STATUS) | SET(ROUTE), 16, 32},
-  [VEHICLE] = {SET(TRANSFORM) | SET(BODY) | SET(HEALTH) | SET(ENGINE), 0, 8, 32},
-  [STRUCTURE] = {SET(TRANSFORM) | SET(HEALTH) | SET(STORE), 0, 10, 32},
+    [DEBRIS] = {SET(TRANSFORM) | SET(SPARK), 0, 48, 4},
+    [MISSILE] = {SET(TRANSFORM) | SET(BODY) | SET(TRAIL), 0, 18, 4},
+    [CREATURE] = {SET(TRANSFORM) | SET(BODY) | SET(HEALTH) | SET(MIND) | SET(RIG), SET(STATUS) | SET(ROUTE), 16, 32},
+    [VEHICLE] = {SET(TRANSFORM) | SET(BODY) | SET(HEALTH) | SET(ENGINE), 0, 8, 32},
+    [STRUCTURE] = {SET(TRANSFORM) | SET(HEALTH) | SET(STORE), 0, 10, 32},
 };
 
 /* A route's is its own. */
 static const uint16_t component_size[COMPONENTS] = {
-  [TRANSFORM] = sizeof(struct transform), [BODY] = sizeof(struct body),     [HEALTH] = sizeof(struct health),
-  [SPARK] = sizeof(struct spark),         [TRAIL] = sizeof(struct trail),   [MIND] = sizeof(struct mind),
-  [RIG] = sizeof(struct rig),             [ENGINE] = sizeof(struct engine), [STORE] = sizeof(struct store),
-  [STATUS] = sizeof(struct status),
+    [TRANSFORM] = sizeof(struct transform),
+    [BODY] = sizeof(struct body),
+    [HEALTH] = sizeof(struct health),
+    [SPARK] = sizeof(struct spark),
+    [TRAIL] = sizeof(struct trail),
+    [MIND] = sizeof(struct mind),
+    [RIG] = sizeof(struct rig),
+    [ENGINE] = sizeof(struct engine),
+    [STORE] = sizeof(struct store),
+    [STATUS] = sizeof(struct status),
 };
 
 void sim_out_of_memory(size_t size) {
@@ -73,8 +79,10 @@ static void init_component(struct zone *zone, enum archetype archetype, enum com
     init_transform(zone, data, archetype == STRUCTURE ? 0.0f : archetype == DEBRIS ? 1.2f : 0.2f);
     break;
   case BODY:
-    *(struct body *)data = (struct body){
-      .extent = {1, 1, 2}, .mass = random_float(random, 1, 9), .drag = random_float(random, 0.9f, 0.98f), .bounce = 0.4f};
+    *(struct body *)data = (struct body){.extent = {1, 1, 2},
+                                         .mass = random_float(random, 1, 9),
+                                         .drag = random_float(random, 0.9f, 0.98f),
+                                         .bounce = 0.4f};
     break;
   case HEALTH: {
     float most = random_float(random, 60, 140);
@@ -135,7 +143,8 @@ static void init_component(struct zone *zone, enum archetype archetype, enum com
     break;
   case STATUS:
   case ROUTE:
-  case COMPONENTS: break; /* not given at birth */
+  case COMPONENTS:
+    break; /* not given at birth */
   }
 }
 

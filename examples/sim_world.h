@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The world: 16 zones on a torus of 4 x 4.  A zone belongs to one worker, number (zone mod workers); nobody else touches
- * its tables.  A frame:
+ * The world: 16 zones on a torus of 4 x 4.  A zone belongs to one worker, number (zone mod workers); nobody else
+ * touches its tables.  A frame:
  *
  *   main     drains the reports of the last frame, gives orders                                (alone)
- *   update   workers walk the components of their zones; nothing is allocated or freed, changes are noted down
+ *   update   workers walk the components of their zones and note changes down; tables stay as they are
  *   playback workers carry the notes out: events are made, the dead despawn, migrants are packed up
  *   ------   barrier
  *   exchange workers take in what other zones sent them and free it, carry orders out, spawn
@@ -22,9 +22,9 @@
 #include "sim_alloc.h"
 #include "sim_components.h"
 
-#define SIM_ZONES 16
+#define SIM_ZONES  16
 #define SIM_ACROSS 4
-#define SIM_SIDE 64.0f
+#define SIM_SIDE   64.0f
 
 /* ------------------------------------------------------------------ what is sent */
 

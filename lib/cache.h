@@ -93,6 +93,8 @@ hidden struct cache *copse_cache_first(void);
 hidden u64 copse_cache_count(unsigned class);
 /* Whether any top is off the dummy. */
 hidden bool copse_cache_holds(const struct cache *c);
+/* Whether a free slot of the class lies in the calling thread's own bundles.  Instrumented only. */
+hidden bool copse_cache_has_owner(struct cache *c, unsigned class, const void *p);
 /* In a forked child: what the threads that do not exist here had cached goes back to the pools; what was
  * between two places is counted as lost. */
 hidden void copse_cache_fork_child(struct cache *mine);

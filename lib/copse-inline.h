@@ -35,9 +35,9 @@ COPSE_API extern __thread struct copse_hot_ *copse_self_;
 COPSE_API extern __thread struct copse_hot_ *copse_self_ __attribute__((tls_model("initial-exec")));
 #endif
 
-COPSE_API void *copse_alloc_slow_(unsigned size_class) __attribute__((cold));
-COPSE_API void *copse_alloc_large_(size_t size) __attribute__((cold));
-COPSE_API void copse_free_slow_(void *ptr) __attribute__((cold));
+COPSE_API void *copse_alloc_slow_(unsigned size_class) __attribute__((cold, noinline));
+COPSE_API void *copse_alloc_large_(size_t size) __attribute__((cold, noinline));
+COPSE_API void copse_free_slow_(void *ptr) __attribute__((cold, noinline));
 
 /*
  * The calling thread's cache.  A fiber may have moved since the last call, so a compiler must not keep the address of a

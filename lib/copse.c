@@ -25,14 +25,26 @@ static cold_path void *no_memory(void) {
 
 /* ---- allocate ---- */
 
+/*
+ * There is no more.  What caches hold goes home to the pools, and what is free there goes back to the system: then there may
+ * be slots of this class, larger ones to borrow from, or room below the limit.
+ */
+static cold_path void *last_resort(struct cache *c, unsigned class) {
+  copse_cache_flush_owner(c);
+  copse_trim_reclaim(c);
+  return copse_cache_refill_owner(c, class);
+}
+
 void *copse_alloc_slow_(unsigned class) {
   int saved = errno;
   struct cache *c = copse_thread_cache();
   void *p = NULL;
-  if (likely(c != NULL))
+  if (likely(c != NULL)) {
     p = copse_cache_refill_owner(c, class);
-  else if (copse_started())
+    if (unlikely(!p)) p = last_resort(c, class);
+  } else if (copse_started()) {
     p = copse_direct_alloc(class);
+  }
   if (unlikely(!p)) return no_memory();
   errno = saved;
   return p;
@@ -42,6 +54,13 @@ static void *span_alloc(u64 size, u64 alignment, bool zero) {
   int saved = errno;
   if (unlikely(size > PTRDIFF_MAX) || !copse_start()) return no_memory();
   void *p = copse_span_alloc(size, alignment, zero);
+  struct cache *c;
+  if (unlikely(!p) && (c = copse_thread_cache())) {
+    /* As above. */
+    copse_cache_flush_owner(c);
+    copse_trim_reclaim(c);
+    p = copse_span_alloc(size, alignment, zero);
+  }
   if (unlikely(!p)) return no_memory();
   errno = saved;
   return p;
@@ -64,8 +83,9 @@ void *copse_alloc_zeroed(size_t size) {
     int saved = errno;
     (void)copse_thread_cache();
     p = copse_started() ? copse_direct_alloc_zero(class, &zero) : NULL;
-    if (!p) return no_memory();
     errno = saved;
+    /* None in the pool: caches may have some. */
+    if (unlikely(!p)) p = copse_hot_alloc_(class);
   }
   return p && !zero ? memset(p, 0, size) : p;
 }
@@ -92,7 +112,7 @@ size_t copse_alloc_batch(size_t size, size_t n, void *out[]) {
 /* ---- free ---- */
 
 #if INSTRUMENTED
-/* What can be said of a pointer by its address alone. */
+/* What can be said of a pointer by its address and by the thread's own bundles, in which what was just freed lies. */
 static void check_live(const char *function, const void *p, u64 size) {
   u64 region = region_of(p);
   pre(copse_started() && region < REGION_OWN, function, "a pointer that copse never handed out", p, size);
@@ -107,6 +127,8 @@ static void check_live(const char *function, const void *p, u64 size) {
   pre((const char *)p >= pool->start && slot < pool->slots_max && pool_address(pool, slot) == p, function,
       "not the start of an allocation", p, size);
   pre(size <= pool->size, function, "the size is larger than the allocation", p, size);
+  struct cache *c = cache_of_thread();
+  pre(!c || !copse_cache_has_owner(c, (unsigned)region, p), function, "freed before", p, size);
 }
 #else
 #define check_live(function, p, size) ((void)0)

@@ -40,15 +40,19 @@ EXPORT int malloc_trim(size_t pad) {
  */
 EXPORT int mallopt(int parameter, int value) {
   switch (parameter) {
-  case M_MXFAST: return value >= 0 && (size_t)value <= 80 * sizeof(size_t) / 4;
+  case M_MXFAST:
+    return value >= 0 && (size_t)value <= 80 * sizeof(size_t) / 4;
   case M_ARENA_TEST:
-  case M_ARENA_MAX: return value > 0;
+  case M_ARENA_MAX:
+    return value > 0;
   case M_MMAP_THRESHOLD:
   case M_MMAP_MAX:
   case M_TRIM_THRESHOLD:
   case M_TOP_PAD:
-  case M_CHECK_ACTION: return 1;
-  default: return 0;
+  case M_CHECK_ACTION:
+    return 1;
+  default:
+    return 0;
   }
 }
 
@@ -59,14 +63,14 @@ EXPORT struct mallinfo2 mallinfo2(void) {
   copse_stats(&stats);
   struct summary sum = summarise(&stats);
   return (struct mallinfo2){
-    .arena = stats.committed > stats.span_bytes ? stats.committed - stats.span_bytes : 0,
-    .ordblks = sum.free_slots,
-    .hblks = stats.spans,
-    .hblkhd = stats.span_bytes,
-    .fsmblks = sum.cached_bytes,
-    .uordblks = sum.live_bytes,
-    .fordblks = sum.free_bytes,
-    .keepcost = sum.resident_free_bytes + stats.span_cached,
+      .arena = stats.committed > stats.span_bytes ? stats.committed - stats.span_bytes : 0,
+      .ordblks = sum.free_slots,
+      .hblks = stats.spans,
+      .hblkhd = stats.span_bytes,
+      .fsmblks = sum.cached_bytes,
+      .uordblks = sum.live_bytes,
+      .fordblks = sum.free_bytes,
+      .keepcost = sum.resident_free_bytes + stats.span_cached,
   };
 }
 
@@ -76,14 +80,14 @@ static int as_int(size_t value) { return value > INT_MAX ? INT_MAX : (int)value;
 EXPORT struct mallinfo mallinfo(void) {
   struct mallinfo2 wide = mallinfo2();
   return (struct mallinfo){
-    .arena = as_int(wide.arena),
-    .ordblks = as_int(wide.ordblks),
-    .hblks = as_int(wide.hblks),
-    .hblkhd = as_int(wide.hblkhd),
-    .fsmblks = as_int(wide.fsmblks),
-    .uordblks = as_int(wide.uordblks),
-    .fordblks = as_int(wide.fordblks),
-    .keepcost = as_int(wide.keepcost),
+      .arena = as_int(wide.arena),
+      .ordblks = as_int(wide.ordblks),
+      .hblks = as_int(wide.hblks),
+      .hblkhd = as_int(wide.hblkhd),
+      .fsmblks = as_int(wide.fsmblks),
+      .uordblks = as_int(wide.uordblks),
+      .fordblks = as_int(wide.fordblks),
+      .keepcost = as_int(wide.keepcost),
   };
 }
 
@@ -99,10 +103,10 @@ EXPORT int malloc_info(int options, FILE *file) {
     u64 free_slots = class->free + class->cached;
     if (!class->blocks) continue;
     fprintf(file,
-            "<size from=\"%" PRIu64 "\" to=\"%" PRIu64 "\" total=\"%" PRIu64 "\" count=\"%" PRIu64
-            "\" live=\"%" PRIu64 "\" cached=\"%" PRIu64 "\"/>\n",
-            i ? stats.classes[i - 1].size + 1 : 1, class->size, free_slots * class->size, free_slots,
-            class_live(class), class->cached);
+            "<size from=\"%" PRIu64 "\" to=\"%" PRIu64 "\" total=\"%" PRIu64 "\" count=\"%" PRIu64 "\" live=\"%" PRIu64
+            "\" cached=\"%" PRIu64 "\"/>\n",
+            i ? stats.classes[i - 1].size + 1 : 1, class->size, free_slots * class->size, free_slots, class_live(class),
+            class->cached);
   }
   fprintf(file,
           "</sizes>\n<total type=\"rest\" count=\"%" PRIu64 "\" size=\"%" PRIu64 "\"/>\n"

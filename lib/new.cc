@@ -18,8 +18,8 @@
  * free_sized stand in one object, the sized forms go straight to it.  In all other cases, and before the constructor,
  * each form calls the plainer form that the standard says it calls, through its symbol, so that replacements are heard.
  *
- * A program that deletes an object with a size other than it was allocated with (a derived object through a base without
- * a virtual destructor) is undefined in C++, and here it may show.
+ * A program that deletes an object with a size other than it was allocated with (a derived object through a base
+ * without a virtual destructor) is undefined in C++, and here it may show.
  */
 #include <cstdlib>
 #include <dlfcn.h>
@@ -28,7 +28,8 @@
 
 /*
  * weak: the word for "may be replaced" that holds under -fno-semantic-interposition too, under which a compiler else
- * calls, and inlines, the operator in this file where the program's is meant (noinline: so does link-time optimisation).
+ * calls, and inlines, the operator in this file where the program's is meant (noinline: so does link-time
+ * optimisation).
  */
 #define EXPORT __attribute__((visibility("default"), weak, noinline))
 

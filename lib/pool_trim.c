@@ -17,9 +17,14 @@ struct piece {
 
 enum { PIECES = TRIM_BLOCKS + 64 };
 
-/* A batch ends where blocks end on a page, of 64 KB too. */
+/*
+ * A batch ends where a block ends on a page, which every 64th one does, of 64 KB too; where the pool's start is not on such a
+ * page, wherever it is twice as large.
+ */
 static bool batch_full(const struct pool *p, unsigned n, u64 next_block) {
-  return ((next_block << 6) * p->size & 65535) == 0 && (n >= TRIM_BLOCKS || n * 64 * p->size >= TRIM_BATCH);
+  u64 bytes = n * 64 * p->size;
+  if (n < TRIM_BLOCKS && bytes < TRIM_BATCH) return false;
+  return ((uptr)pool_address(p, next_block << 6) & (copse_vm_facts.page - 1)) == 0 || bytes >= 2 * TRIM_BATCH;
 }
 
 /* Explicit huge pages are never given back. */

@@ -4,21 +4,36 @@
 #include "span.h"
 #include "tunables.h"
 
+/* Returns to the pools what lies in the spares of all threads and in the recyclers. */
+static void gather(struct cache *c) {
+  for (struct cache *other = copse_cache_first(); other; other = other->next)
+    for (unsigned class = 0; class < CLASSES; class++) copse_cache_take_spare(c, class, other);
+  for (unsigned class = 0; class < CLASSES; class++) copse_cache_drain(c, class);
+}
+
+/* Decommits what is free.  Returns bytes. */
+static u64 give_back(u64 cooldown) {
+  u64 bytes = copse_span_trim();
+  for (unsigned class = 0; class < CLASSES; class++) bytes += copse_pool_trim(&copse_pools[class], cooldown);
+  return bytes;
+}
+
+void copse_trim_reclaim(struct cache *mine) {
+  gather(mine);
+  give_back(0);
+}
+
 u64 copse_trim_all(struct cache *mine) {
   /* release: pairs with the acquire in copse_cache_follow_owner. */
   add_release(&copse_generation, (u64)1);
   struct cache *c = mine ? mine : copse_cache_attach();
   if (c) {
     copse_cache_follow_owner(c);
-    for (struct cache *other = copse_cache_first(); other; other = other->next)
-      for (unsigned class = 0; class < CLASSES; class++) copse_cache_take_spare(c, class, other);
-    for (unsigned class = 0; class < CLASSES; class++) copse_cache_drain(c, class);
+    gather(c);
     if (!mine) copse_cache_detach_owner(c);
   }
   /* relaxed: a parameter stands on its own. */
-  u64 cooldown = load_relaxed(&copse_tunables.cooldown), bytes = copse_span_trim();
-  for (unsigned class = 0; class < CLASSES; class++) bytes += copse_pool_trim(&copse_pools[class], cooldown);
-  return bytes;
+  return give_back(load_relaxed(&copse_tunables.cooldown));
 }
 
 u64 copse_trim_behind(void) {

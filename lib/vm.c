@@ -146,6 +146,8 @@ bool copse_vm_uncommit(void *address, size_t length) {
 
 /* ---- move ---- */
 
+#define UNIT ((size_t)2 << 20)
+
 /*
  * In two steps, since the first is the one that limits make fail, and MREMAP_FIXED would by then have unmapped `to`: to a
  * place of the kernel's choice, then from there.  Where only the second fails, the contents are copied back.
@@ -163,17 +165,23 @@ static bool move_piece(char *from, size_t length, char *to) {
 
 bool copse_vm_move(void *from, size_t length, void *to) {
   char *source = from, *target = to;
-  size_t done = 0, piece = length;
+  /*
+   * The kernel moves within one of its mappings (EFAULT; since 6.17 that does not hold for MREMAP_FIXED), and there may be
+   * several, as where pages were moved before and more were added behind them.  The seam is found by halving, in units in which whole tables of
+   * pages are moved; `beyond` is where it is known to lie below.
+   */
+  size_t unit = length > UNIT ? UNIT : copse_vm_facts.page, done = 0, beyond = 0, piece = length;
   while (done < length) {
-    piece = min_u64(piece, length - done);
     if (move_piece(source + done, piece, target + done)) {
       done += piece;
-      piece = length - done;
-      continue;
+      piece = beyond > done + unit ? round_up((beyond - done) / 2, unit) : length - done;
+    } else if (errno == EFAULT && piece > copse_vm_facts.page) {
+      beyond = done + piece;
+      if (piece <= unit) unit = copse_vm_facts.page; /* it lies within */
+      piece = max_u64(round_down(piece / 2, unit), unit);
+    } else {
+      break;
     }
-    /* EFAULT: more than one of the kernel's mappings (as where pages were moved before, and more added behind them). */
-    if (errno != EFAULT || piece <= copse_vm_facts.page) break;
-    piece = round_up(piece / 2, copse_vm_facts.page);
   }
   if (done == length) {
     add_relaxed(&copse_vm_counters.committed, (u64)length);

@@ -32,7 +32,14 @@ static char *rehearse(char *p, size_t length, size_t page) {
  */
 static bool map_over(char *address, size_t length, unsigned shift) {
   char *p = vm_mmap(NULL, length, ACCESS, PRIVATE | MAP_HUGETLB | (int)(shift << MAP_HUGE_SHIFT));
-  if (p) p = rehearse(p, length, (size_t)1 << shift);
+  if (!p) return false;
+  if (shift == SHIFT_1G) {
+    /* Where it has no page table for them yet the kernel refuses, at every other address, to move pages of 1 GB (Linux 6.18):
+     * touched at both ends, they have. */
+    *(volatile char *)p = 0;
+    *(volatile char *)(p + length - 1) = 0;
+  }
+  p = rehearse(p, length, (size_t)1 << shift);
   if (!p) return false;
   if (vm_mremap(p, length, MREMAP_MAYMOVE | MREMAP_FIXED, address)) return true;
   vm_munmap(p, length);

@@ -29,6 +29,7 @@ copse_unit_tests = \
   tests/test_span \
   tests/test_span_run \
   tests/test_span_faults \
+  tests/test_span_limits \
   tests/test_span_threads
 
 # Threads, and what goes across all pools.
@@ -38,13 +39,42 @@ copse_unit_tests += \
   tests/test_registry \
   tests/test_trim \
   tests/test_fork \
-  tests/test_fork_load
+  tests/test_fork_busy
 
 # The whole library, by its public interface.
 copse_unit_tests += \
   tests/test_copse \
   tests/test_copse_resize \
-  tests/test_copse_service
+  tests/test_copse_service \
+  tests/test_no_touch \
+  tests/test_conservation \
+  tests/test_many \
+  tests/test_trim_threads \
+  tests/test_system_calls \
+  tests/test_recycler_lock \
+  tests/test_parameters \
+  tests/test_limits \
+  tests/test_borrow \
+  tests/test_huge_pages \
+  tests/test_fork_load \
+  tests/test_fiber \
+  tests/test_dlopen \
+  tests/test_inline \
+  tests/test_traps \
+  tests/test_traps_threads \
+  tests/test_traps_malloc \
+  tests/test_traps_misuse \
+  tests/test_limit_reuse
+
+# Whatever the rest is built with: a compiler that may keep things across calls is what this is about.
+tests/test_fiber.o tests/test_fiber_instrumented.o: TEST_CFLAGS += -O3
+
+# A hundred rounds of what `make check` does ten of.
+CHECK_LONG += check-conservation
+check-conservation: tests/test_conservation tests/test_conservation_instrumented
+	COPSE_TEST_LONG=1 tests/test_conservation
+	COPSE_TEST_LONG=1 tests/test_conservation_instrumented
+.PHONY: check-conservation
 
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
@@ -52,21 +82,30 @@ copse_script_tests = \
   tests/check-exports.sh \
   tests/check-hotpath.sh \
   tests/check-configure.sh \
+  tests/check-cxx.sh \
   tests/test_simulation.sh \
   bench/test_compare.sh
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
 # last and one by one.
-copse_alone_tests =
+copse_alone_tests = \
+  tests/test_vm_huge tests/test_vm_huge_instrumented \
+  tests/test_span_limits tests/test_span_limits_instrumented \
+  tests/test_huge_pages tests/test_huge_pages_instrumented \
+  tests/test_limits tests/test_limits_instrumented \
+  tests/test_trim_threads tests/test_trim_threads_instrumented \
+  tests/check-hotpath.sh
 
 # What tests share.
-copse_test_headers = tests/tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h tests/vm_faults.c \
-  tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h tests/pool_trim_help.h \
-  tests/cache_help.h tests/fork_help.h
+copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
+  tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
+  tests/pool_trim_help.h \
+  tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
 TEST_EXTENSIONS = .sh
+LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/cmocka-tap.sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' CMOCKA_MESSAGE_OUTPUT=TAP $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 
@@ -77,7 +116,7 @@ AM_TESTS_ENVIRONMENT = \
   COPSE_SHARED='$(copse_shared)'; COPSE_CXX='$(copse_have_cxx)'; COPSE_SANITIZERS='$(copse_sanitizers)'; \
   export top_srcdir top_builddir CC CXX CFLAGS NM OBJDUMP READELF COPSE_SHARED COPSE_CXX COPSE_SANITIZERS;
 
-EXTRA_DIST += $(copse_unit_tests:=.c) $(copse_test_headers) $(copse_script_tests)
+EXTRA_DIST += tests/test_copse_cxx.cc $(copse_unit_tests:=.c) $(copse_test_headers) $(copse_script_tests)
 
 if COPSE_CMOCKA
 TESTS += $(copse_unit_programs) $(copse_script_tests)

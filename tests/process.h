@@ -60,6 +60,9 @@ __attribute__((format(printf, 2, 3))) static inline void figure(const char *name
   printf("\n");
 }
 
+/* Says why a test does nothing here. */
+static inline void left_out(const char *why) { printf("# left out: %s\n", why); }
+
 /* The status of a child that ran `body`, as of waitpid(2). */
 static inline int process_status(void (*body)(void)) {
   fflush(NULL);

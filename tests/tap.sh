@@ -55,6 +55,29 @@ skip_all() {
   exit 0
 }
 
+# adopt NAME COMMAND...: takes over the results of a program that prints TAP.  One that breaks off, or that fails without
+# a failed result, adds a failed one.
+adopt() {
+  local name=$1 out status=0 line plan='' seen=0 failed_before=$tap_failed
+  shift
+  out=$("$@" 2>&1) || status=$?
+  while IFS= read -r line; do
+    case $line in
+      'not ok '*) nok "$name: ${line#not ok [0-9]* - }" && seen=$((seen + 1)) ;;
+      'ok '*' # SKIP '*) skip "$name: ${line#*# SKIP }" "says the test" && seen=$((seen + 1)) ;;
+      'ok '*) ok "$name: ${line#ok [0-9]* - }" && seen=$((seen + 1)) ;;
+      '1..0 # SKIP'*) skip "$name" "${line#*SKIP }" && plan=0 ;;
+      1..[0-9]*) plan=${line#1..} && plan=${plan%% *} ;;
+      *) note "$line" ;;
+    esac
+  done <<<"$out"
+  if [ "$plan" != "$seen" ]; then
+    nok "$name: $seen results of ${plan:-no} planned, status $status"
+  elif [ "$status" != 0 ] && [ "$tap_failed" = "$failed_before" ]; then
+    nok "$name: status $status"
+  fi
+}
+
 finish() {
   printf '1..%d\n' "$tap_count"
   [ "$tap_failed" = 0 ]

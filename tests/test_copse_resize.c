@@ -227,6 +227,24 @@ FRESH(a_batch_that_the_limit_cuts_short) {
   balance_empty();
 }
 
+/* What lies in a cache serves every kind of request before memory is said to be out. */
+FRESH(at_the_limit_caches_serve_zeroed_requests) {
+  enum { SIZE = 20000, N = 4000 };
+  static void *p[N];
+  CHECK(copse_tune_set("limit", 8 << 20) == 0);
+  size_t n = copse_alloc_batch(SIZE, N, p);
+  CHECK(n > 100 && n < N);
+  for (size_t some = 1; some < n; some += 7) {
+    for (size_t i = 0; i < some; i++) copse_free(p[i], SIZE);
+    for (size_t i = 0; i < some; i++) {
+      CHECK((p[i] = copse_alloc_zeroed(SIZE)));
+      memset(p[i], 1, 100);
+    }
+  }
+  copse_free_batch(SIZE, n, p);
+  balance_empty();
+}
+
 /* ---- every request, with call after call refused ---- */
 
 /* One of each; what is refused is so with ENOMEM.  Returns whether all were served. */
@@ -329,6 +347,7 @@ int main(void) {
     cmocka_unit_test(batches_are_many_single_calls),
     cmocka_unit_test(a_batch_that_the_system_cuts_short),
     cmocka_unit_test(a_batch_that_the_limit_cuts_short),
+    cmocka_unit_test(at_the_limit_caches_serve_zeroed_requests),
     cmocka_unit_test(each_call_refused_once),
     cmocka_unit_test(all_calls_refused_from_each_on),
   };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each function of the malloc family promises by POSIX, C23 and glibc: results, errors, errno, alignment, contents.
- * It is linked with the drop-in, or run with it preloaded, and first makes sure that it is: with
+ * What each function of the malloc family promises by POSIX, C23 and glibc: results, errors, errno, alignment,
+ * contents. It is linked with the drop-in, or run with it preloaded, and first makes sure that it is: with
  * COPSE_TEST_ANY_MALLOC set it takes any malloc, to see what the test thinks of another one.
  *
  * Threads, fork and the like are in test_malloc_process.c.
@@ -28,7 +28,8 @@ static size_t edge_sizes(size_t out[], size_t room) {
 
 /* ------------------------------------------------------------------ who serves us */
 
-#define NAME(function) {#function, (void *)(uintptr_t)(function)}
+#define NAME(function)                                                                                                 \
+  { #function, (void *)(uintptr_t)(function) }
 
 static void test_family_is_copse(void **state) {
   (void)state;
@@ -36,11 +37,25 @@ static void test_family_is_copse(void **state) {
     const char *name;
     void *address;
   } family[] = {
-    NAME(malloc),       NAME(calloc),     NAME(realloc),    NAME(free),
-    NAME(posix_memalign), NAME(memalign), NAME(valloc),     NAME(pvalloc),
-    NAME(reallocarray), NAME(free_sized), NAME(free_aligned_sized), NAME(malloc_usable_size),
-    NAME(malloc_trim),  NAME(mallopt),    NAME(mallinfo),   NAME(mallinfo2),
-    NAME(malloc_stats), NAME(malloc_info), NAME(aligned_alloc),
+      NAME(malloc),
+      NAME(calloc),
+      NAME(realloc),
+      NAME(free),
+      NAME(posix_memalign),
+      NAME(memalign),
+      NAME(valloc),
+      NAME(pvalloc),
+      NAME(reallocarray),
+      NAME(free_sized),
+      NAME(free_aligned_sized),
+      NAME(malloc_usable_size),
+      NAME(malloc_trim),
+      NAME(mallopt),
+      NAME(mallinfo),
+      NAME(mallinfo2),
+      NAME(malloc_stats),
+      NAME(malloc_info),
+      NAME(aligned_alloc),
   };
   for (size_t i = 0; i < sizeof family / sizeof *family; i++) {
     Dl_info info;
@@ -110,7 +125,8 @@ static void test_free_keeps_errno(void **state) {
   for (size_t i = 0; i < n; i++) {
     enum { EACH = 12 };
     void *ptr[EACH];
-    for (unsigned k = 0; k < EACH; k++) assert_non_null(ptr[k] = k % 3 < 2 ? malloc(size[i]) : aligned_alloc(64, size[i]));
+    for (unsigned k = 0; k < EACH; k++)
+      assert_non_null(ptr[k] = k % 3 < 2 ? malloc(size[i]) : aligned_alloc(64, size[i]));
     errno = ENOTTY;
     for (unsigned k = 0; k < EACH; k += 3) {
       free(hide(ptr[k]));
@@ -177,7 +193,8 @@ static void test_realloc_keeps_contents(void **state) {
   }
 }
 
-/* Grows byte by byte, then by half as much again, to where pages are remapped; then shrinks; a neighbour stays whole. */
+/* Grows byte by byte, then by half as much again, to where pages are remapped; then shrinks; a neighbour stays whole.
+ */
 static void test_realloc_growth(void **state) {
   (void)state;
   unsigned char *neighbour = hide(malloc(1000)), *ptr = hide(malloc(1));
@@ -219,9 +236,14 @@ static void test_realloc_of_aligned(void **state) {
 
 static void test_too_large(void **state) {
   (void)state;
-  static const size_t size[] = {PTRDIFF_MAX,       (size_t)PTRDIFF_MAX + 1, (size_t)PTRDIFF_MAX + 4096,
-                                SIZE_MAX - 70000,  SIZE_MAX - 4096,         SIZE_MAX - 15,
-                                SIZE_MAX - 1,      SIZE_MAX};
+  static const size_t size[] = {PTRDIFF_MAX,
+                                (size_t)PTRDIFF_MAX + 1,
+                                (size_t)PTRDIFF_MAX + 4096,
+                                SIZE_MAX - 70000,
+                                SIZE_MAX - 4096,
+                                SIZE_MAX - 15,
+                                SIZE_MAX - 1,
+                                SIZE_MAX};
   unsigned char *block = hide(malloc(3000));
   fill(block, 3000, 1);
   for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
@@ -251,9 +273,9 @@ static void test_too_large(void **state) {
 
 static void test_products_overflow(void **state) {
   (void)state;
-  static const size_t factor[][2] = {{SIZE_MAX / 2 + 1, 2},  {2, SIZE_MAX / 2 + 1}, {SIZE_MAX, SIZE_MAX},
-                                     {(size_t)1 << 32, (size_t)1 << 32}, {SIZE_MAX / 16 + 1, 16},
-                                     {((size_t)1 << 32) + 1, ((size_t)1 << 32)}};
+  static const size_t factor[][2] = {{SIZE_MAX / 2 + 1, 2},   {2, SIZE_MAX / 2 + 1},
+                                     {SIZE_MAX, SIZE_MAX},    {(size_t)1 << 32, (size_t)1 << 32},
+                                     {SIZE_MAX / 16 + 1, 16}, {((size_t)1 << 32) + 1, ((size_t)1 << 32)}};
   unsigned char *block = hide(malloc(100));
   fill(block, 100, 9);
   for (size_t i = 0; i < sizeof factor / sizeof *factor; i++) {
@@ -366,24 +388,24 @@ static void test_usable_size_of_null(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_family_is_copse),
-    cmocka_unit_test(test_malloc_zero_is_unique),
-    cmocka_unit_test(test_malloc_edges),
-    cmocka_unit_test(test_malloc_power_of_two_alignment),
-    cmocka_unit_test(test_free_null),
-    cmocka_unit_test(test_free_keeps_errno),
-    cmocka_unit_test(test_calloc_zeroes_used_memory),
-    cmocka_unit_test(test_realloc_null_and_zero),
-    cmocka_unit_test(test_realloc_keeps_contents),
-    cmocka_unit_test(test_realloc_growth),
-    cmocka_unit_test(test_realloc_of_aligned),
-    cmocka_unit_test(test_too_large),
-    cmocka_unit_test(test_products_overflow),
-    cmocka_unit_test(test_alignments),
-    cmocka_unit_test(test_alignments_refused),
-    cmocka_unit_test(test_memalign_rounds_up),
-    cmocka_unit_test(test_valloc_and_pvalloc),
-    cmocka_unit_test(test_usable_size_of_null),
+      cmocka_unit_test(test_family_is_copse),
+      cmocka_unit_test(test_malloc_zero_is_unique),
+      cmocka_unit_test(test_malloc_edges),
+      cmocka_unit_test(test_malloc_power_of_two_alignment),
+      cmocka_unit_test(test_free_null),
+      cmocka_unit_test(test_free_keeps_errno),
+      cmocka_unit_test(test_calloc_zeroes_used_memory),
+      cmocka_unit_test(test_realloc_null_and_zero),
+      cmocka_unit_test(test_realloc_keeps_contents),
+      cmocka_unit_test(test_realloc_growth),
+      cmocka_unit_test(test_realloc_of_aligned),
+      cmocka_unit_test(test_too_large),
+      cmocka_unit_test(test_products_overflow),
+      cmocka_unit_test(test_alignments),
+      cmocka_unit_test(test_alignments_refused),
+      cmocka_unit_test(test_memalign_rounds_up),
+      cmocka_unit_test(test_valloc_and_pvalloc),
+      cmocka_unit_test(test_usable_size_of_null),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL) != 0;

@@ -35,7 +35,9 @@ static inline size_t opaque(size_t size) {
   return size;
 }
 
-static inline unsigned char pattern(size_t seed, size_t at) { return (unsigned char)(at * 31 + (at >> 8) + seed * 7 + 1); }
+static inline unsigned char pattern(size_t seed, size_t at) {
+  return (unsigned char)(at * 31 + (at >> 8) + seed * 7 + 1);
+}
 
 static inline void fill(unsigned char *ptr, size_t size, size_t seed) {
   for (size_t at = 0; at < size; at++) ptr[at] = pattern(seed, at);
@@ -59,11 +61,11 @@ static inline bool is_zero(const unsigned char *ptr, size_t size) {
 #define assert_aligned(ptr, alignment) assert_int_equal((uintptr_t)(ptr) & ((alignment)-1), 0)
 
 /* The call returns NULL and says why. */
-#define assert_fails(error, call)                                                                                     \
-  do {                                                                                                                \
-    errno = 0;                                                                                                        \
-    assert_null(hide(call));                                                                                          \
-    assert_int_equal(errno, error);                                                                                   \
+#define assert_fails(error, call)                                                                                      \
+  do {                                                                                                                 \
+    errno = 0;                                                                                                         \
+    assert_null(hide(call));                                                                                           \
+    assert_int_equal(errno, error);                                                                                    \
   } while (0)
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The drop-in where a program's life is unusual: before constructors, in threads that end, in destructors of their data,
- * in exit handlers, across fork and vfork, and in objects that are loaded and unloaded.
+ * The drop-in where a program's life is unusual: before constructors, in threads that end, in destructors of their
+ * data, in exit handlers, across fork and vfork, and in objects that are loaded and unloaded.
  *
  * Assertions are made by the main thread only: cmocka leaves a failed test by longjmp.
  */
@@ -57,12 +57,24 @@ enum { OBJECTS = 3000, THREADS = 8 };
 
 static size_t size_of(size_t i) { return i % 50 == 49 ? 100000 + i : (i * 37) % 3000; }
 
+/* Both ends of an object, so that many can be had in short time. */
+static void mark(unsigned char *ptr, size_t i) {
+  size_t size = size_of(i), end = size < 64 ? size : 64;
+  fill(ptr, end, i);
+  fill(ptr + size - end, end, i);
+}
+
+static bool is_marked(const unsigned char *ptr, size_t i) {
+  size_t size = size_of(i), end = size < 64 ? size : 64;
+  return is_filled(ptr + size - end, end, i) && (size < 128 || is_filled(ptr, end, i));
+}
+
 static void *thread_leaves_objects(void *arg) {
   unsigned char **object = arg;
   for (size_t i = 0; i < OBJECTS; i++) {
     void *more = hide(malloc(size_of(i + 1)));
     object[i] = hide(malloc(size_of(i)));
-    if (object[i]) fill(object[i], size_of(i), i);
+    if (object[i]) mark(object[i], i);
     free(more);
   }
   return NULL;
@@ -82,7 +94,7 @@ static void test_threads_end_with_live_memory(void **state) {
     for (unsigned t = 0; t < THREADS; t++) {
       for (size_t i = 0; i < OBJECTS; i++) {
         assert_non_null(object[t][i]);
-        assert_filled(object[t][i], size_of(i), i);
+        assert_true(is_marked(object[t][i], i));
       }
     }
     for (unsigned t = 0; t < THREADS; t++) {
@@ -152,17 +164,17 @@ static void *thread_churns(void *arg) {
   enum { SLOTS = 512 };
   static _Thread_local struct {
     unsigned char *ptr;
-    size_t size;
+    size_t kind;
   } slot[SLOTS];
   unsigned x = (unsigned)(uintptr_t)arg * 2654435761u + 1;
   while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
     x = x * 1664525u + 1013904223u;
     unsigned i = x >> 20 & (SLOTS - 1);
-    if (slot[i].ptr && !is_filled(slot[i].ptr, slot[i].size < 64 ? slot[i].size : 64, i)) atomic_fetch_add(&churn_errors, 1);
+    if (slot[i].ptr && !is_marked(slot[i].ptr, slot[i].kind)) atomic_fetch_add(&churn_errors, 1);
     free(slot[i].ptr);
-    slot[i].size = size_of(x >> 8 & 1023);
-    slot[i].ptr = hide(malloc(slot[i].size));
-    if (slot[i].ptr) fill(slot[i].ptr, slot[i].size < 64 ? slot[i].size : 64, i);
+    slot[i].kind = x >> 8 & 1023;
+    slot[i].ptr = hide(malloc(size_of(slot[i].kind)));
+    if (slot[i].ptr) mark(slot[i].ptr, slot[i].kind);
     atomic_fetch_add_explicit(&churned, 1, memory_order_relaxed);
   }
   for (unsigned i = 0; i < SLOTS; i++) free(slot[i].ptr);
@@ -189,19 +201,20 @@ static void *thread_in_child(void *arg) {
   return hide(malloc(500));
 }
 
-/* The child's life: the parent's memory is whole and can be freed, new memory comes, threads and children can be had. */
+/* The child's life: the parent's memory is whole and can be freed, new memory comes, threads and children can be had.
+ */
 static int child_work(unsigned char *object[], unsigned deep) {
   unsigned char *mine[1000];
   for (size_t i = 0; i < 1000; i++) {
     if (!(mine[i] = hide(malloc(size_of(i))))) return 2;
-    fill(mine[i], size_of(i), i);
+    mark(mine[i], i);
   }
   for (size_t i = 0; i < OBJECTS; i++) {
-    if (!is_filled(object[i], size_of(i), i)) return 3;
+    if (!is_marked(object[i], i)) return 3;
     free(object[i]);
   }
   for (size_t i = 0; i < 1000; i++) {
-    if (!is_filled(mine[i], size_of(i), i)) return 4;
+    if (!is_marked(mine[i], i)) return 4;
     free(mine[i]);
   }
   if (!deep) return 0;
@@ -240,7 +253,7 @@ static void test_fork_under_load(void **state) {
     while (atomic_load(&churned) == before) sched_yield();
   }
   churn_stop(thread, LOAD);
-  for (size_t i = 0; i < OBJECTS; i++) assert_filled(object[i], size_of(i), i);
+  for (size_t i = 0; i < OBJECTS; i++) assert_true(is_marked(object[i], i));
   for (size_t i = 0; i < OBJECTS; i++) free(object[i]);
 }
 
@@ -275,7 +288,7 @@ static pthread_key_t exit_key;
 
 static void at_exit_first(void) {
   for (size_t i = 0; i < OBJECTS; i++) {
-    if (!is_filled(for_exit[i], size_of(i), i)) _exit(21);
+    if (!is_marked(for_exit[i], i)) _exit(21);
     free(for_exit[i]);
   }
   thread_leaves_objects(for_exit);
@@ -318,7 +331,7 @@ static void test_exit_handlers(void **state) {
 
 static char plugin[4200];
 
-/* COPSE_TEST_PLUGIN, or beside this program, or in .libs there. */
+/* COPSE_TEST_PLUGIN, or beside this program, or where libtool's .libs is. */
 static bool find_plugin(void) {
   const char *given = getenv("COPSE_TEST_PLUGIN");
   if (given) return snprintf(plugin, sizeof plugin, "%s", given) > 0;
@@ -327,8 +340,8 @@ static bool find_plugin(void) {
   if (length <= 0) return false;
   self[length] = 0;
   *strrchr(self, '/') = 0;
-  static const char *const below[] = {"", "/.libs"};
-  for (unsigned i = 0; i < 2; i++) {
+  static const char *const below[] = {"", "/.libs", "/.."};
+  for (unsigned i = 0; i < 3; i++) {
     snprintf(plugin, sizeof plugin, "%s%s/malloc_plugin.so", self, below[i]);
     if (!access(plugin, R_OK)) return true;
   }
@@ -384,13 +397,13 @@ static void test_dlopen(void **state) {
 int main(int argc, char *argv[]) {
   if (argc > 1 && !strcmp(argv[1], "exit")) return exit_program();
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_before_constructors),
-    cmocka_unit_test(test_threads_end_with_live_memory),
-    cmocka_unit_test(test_thread_data_destructors),
-    cmocka_unit_test(test_fork_under_load),
-    cmocka_unit_test(test_vfork_and_spawn_under_load),
-    cmocka_unit_test(test_exit_handlers),
-    cmocka_unit_test(test_dlopen),
+      cmocka_unit_test(test_before_constructors),
+      cmocka_unit_test(test_threads_end_with_live_memory),
+      cmocka_unit_test(test_thread_data_destructors),
+      cmocka_unit_test(test_fork_under_load),
+      cmocka_unit_test(test_vfork_and_spawn_under_load),
+      cmocka_unit_test(test_exit_handlers),
+      cmocka_unit_test(test_dlopen),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL) != 0;

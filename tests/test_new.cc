@@ -29,7 +29,9 @@ std::size_t opaque(std::size_t size) {
   return size;
 }
 
-bool is_aligned(void *ptr, std::size_t alignment) { return ptr && reinterpret_cast<std::uintptr_t>(ptr) % alignment == 0; }
+bool is_aligned(void *ptr, std::size_t alignment) {
+  return ptr && reinterpret_cast<std::uintptr_t>(ptr) % alignment == 0;
+}
 
 /* Every way to allocate and every way to free that goes with it, for one size. */
 bool all_plain_forms(std::size_t size) {
@@ -158,7 +160,8 @@ void test_failure() {
   check(!hide(::operator new[](opaque(too_much), wide, std::nothrow)) && handled == 3, "nothrow calls it too");
   handled = 0;
   std::set_new_handler(handler_throws);
-  check(throws_bad_alloc([] { return ::operator new(opaque(too_much)); }) && handled == 1, "its exception comes through");
+  check(throws_bad_alloc([] { return ::operator new(opaque(too_much)); }) && handled == 1,
+        "its exception comes through");
   check(!hide(::operator new(opaque(too_much), std::nothrow)) && handled == 2, "but not through nothrow");
   std::set_new_handler(nullptr);
   check(throws_bad_alloc([] { return static_cast<void *>(new char[opaque(too_much)]); }), "a new expression throws");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program that replaces operator new and operator delete, these two alone, and puts a header before each object.  As
- * the standard says, all other forms must come through them, although libcopse-new has those other forms: a sized delete
- * that freed the object at once would free what malloc never returned.
+ * the standard says, all other forms must come through them, although libcopse-new has those other forms: a sized
+ * delete that freed the object at once would free what malloc never returned.
  */
 #include "test_new.h"
 
@@ -42,7 +42,8 @@ static void *hide(void *ptr) {
 
 int main() {
   const int n = 1000;
-  check(!home_is(address_of_new(), "libcopse-new") || std::getenv("COPSE_TEST_ANY_MALLOC"), "operator new is the program's");
+  check(!home_is(address_of_new(), "libcopse-new") || std::getenv("COPSE_TEST_ANY_MALLOC"),
+        "operator new is the program's");
   check(home_is(address_of_sized_delete(), "libcopse-new"), "sized operator delete is copse's");
   news = deletes = 0;
   for (int i = 0; i < n; i++) {

@@ -47,6 +47,8 @@ Header *header_of(void *ptr) { return static_cast<Header *>(ptr) - 1; }
 
 } // namespace
 
+/* Whatever the build's default is: libcopse-new must find them. */
+#pragma GCC visibility push(default)
 extern "C" {
 void free_sized(void *ptr, std::size_t size);
 void free_aligned_sized(void *ptr, std::size_t alignment, std::size_t size);
@@ -69,6 +71,7 @@ void free_aligned_sized(void *ptr, std::size_t alignment, std::size_t size) {
   wrong_sizes += ptr && (header_of(ptr)->size != size || header_of(ptr)->alignment != alignment);
 }
 }
+#pragma GCC visibility pop
 
 static void *hide(void *ptr) {
   asm volatile("" : "+r"(ptr) : : "memory");

@@ -62,7 +62,7 @@ static void foreign_pointers(void **state) {
 
 static void alignment(void **state) {
   (void)state;
-  copse_tunables.span_cache = 0;
+  copse_tunables.span_cache = copse_tunables.huge = 0;
   void *all[16], *pad = copse_span_alloc(MB, 1, false);
   unsigned n = 0;
   for (u64 to = 2 * MB; to <= 4 * GB; to *= 2) {

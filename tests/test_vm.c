@@ -121,6 +121,7 @@ static void reserve_refused(void **state) {
 
 static int little_address_space(void) {
   struct rlimit limit = {700 * MB, 700 * MB};
+  if (own_status("VmSize") > 100 * MB) return SKIPPED; /* a sanitizer's own reservation */
   CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
   char *p = copse_vm_reserve(512 * MB, GB);
   CHECK(p && (uptr)p % GB == 0);
@@ -132,7 +133,12 @@ static int little_address_space(void) {
 
 static void reserve_under_rlimit_as(void **state) {
   (void)state;
-  assert_int_equal(in_child(little_address_space), 0);
+  int result = in_child(little_address_space);
+  if (result == SKIPPED) {
+    print_message("means nothing here: left out\n");
+    return;
+  }
+  assert_int_equal(result, 0);
 }
 
 static void commit_and_give_back(void **state) {
@@ -313,17 +319,13 @@ static void move_in_pieces(void **state) {
   copse_vm_unreserve(p, 32 * MB);
 }
 
+/* Where one fits, never two pass. */
 static void *charge(void *over) {
-  u64 granted = 0;
-  for (unsigned i = 0; i < 100000; i++) {
-    if (copse_vm_charge(3)) granted += 3;
-    if (load_relaxed(&copse_vm_counters.in_use) > 1000) ++*(u64 *)over;
-    if (granted > 300) {
-      copse_vm_uncharge(granted);
-      granted = 0;
-    }
+  for (unsigned i = 0; i < 1000000; i++) {
+    if (!copse_vm_charge(1)) continue;
+    if (load_relaxed(&copse_vm_counters.in_use) != 1) ++*(u64 *)over;
+    copse_vm_uncharge(1);
   }
-  copse_vm_uncharge(granted);
   return NULL;
 }
 
@@ -340,7 +342,8 @@ static void limit(void **state) {
   assert_false(copse_vm_charge(1));
   copse_vm_uncharge(1000);
   assert_int_equal(copse_vm_counters.in_use, before);
-  copse_tunables.limit = 1000;
+  assert_int_equal(before, 0);
+  copse_tunables.limit = 1;
   pthread_t threads[4];
   u64 over[4] = {0};
   for (unsigned i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, charge, &over[i]), 0);

@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "huge_pool.h"
 #include "tunables.h"
 #include "vm_faults.h"
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -59,6 +59,31 @@ static void expect_order(const unsigned *shifts, unsigned count) {
     last = shift;
   }
   assert_int_equal(seen, count);
+}
+
+static bool refuse_moves(const struct vm_record *call) { return call->kind == VM_MREMAP; }
+
+static bool in_range(const void *p) { return (const char *)p >= range && (const char *)p < range + 4 * GB; }
+
+/* A kernel that cannot move huge pages is not asked to move them over the reservation: it would leave a hole. */
+static void rehearsal(void **state) {
+  (void)state;
+  vm_faults.huge_1g = 0;
+  vm_faults.huge_2m = 100;
+  vm_faults.refuse = refuse_moves;
+  assert_int_equal(copse_vm_commit_huge(range, 6 * MB), 0);
+  for (u64 i = 0; i < vm_faults.calls[VM_ANY]; i++)
+    assert_false(vm_faults.log[i].kind == VM_MREMAP && in_range(vm_faults.log[i].address));
+  assert_true(vm_faults.calls[VM_MREMAP] > 0);
+  /* One that can is asked twice the first time, once from then on. */
+  vm_faults.refuse = NULL;
+  for (unsigned round = 0; round < 2; round++) {
+    vm_faults_reset();
+    vm_faults.huge_2m = 100;
+    assert_int_equal(copse_vm_commit_huge(range + round * 8 * MB, 6 * MB), 6 * MB);
+    assert_int_equal(vm_faults.calls[VM_MREMAP], 2 - round);
+    assert_true(in_range(vm_faults.log[vm_faults.calls[VM_ANY] - 1].address));
+  }
 }
 
 static void largest_first(void **state) {
@@ -180,45 +205,18 @@ static void advice(void **state) {
 
 /* ---- for real ---- */
 
-static long read_number(const char *path) {
-  long n = -1;
-  FILE *file = fopen(path, "r");
-  if (!file) return -1;
-  if (fscanf(file, "%ld", &n) != 1) n = -1;
-  fclose(file);
-  return n;
-}
-
-static bool write_number(const char *path, long n) {
-  FILE *file = fopen(path, "w");
-  if (!file) return false;
-  bool written = fprintf(file, "%ld\n", n) > 0;
-  return fclose(file) == 0 && written;
-}
-
-#define POOL "/sys/kernel/mm/hugepages/hugepages-"
-
-/* Sets `more` pages aside.  Returns how many there were before; -1: that cannot be had here. */
-static long set_aside(const char *total, const char *vacant, long more) {
-  long before = read_number(total), free_before = read_number(vacant);
-  if (before < 0 || free_before < 0 || !write_number(total, before + more)) return -1;
-  if (read_number(vacant) >= free_before + more) return before;
-  write_number(total, before);
-  return -1;
-}
-
 static void real_2m(void **state) {
   (void)state;
-  long before = set_aside(POOL "2048kB/nr_hugepages", POOL "2048kB/free_hugepages", 16);
+  long before = huge_pool_grow("2048kB", 16);
   if (before < 0) {
     print_message("no 2 MB page can be set aside here\n");
-    skip();
+    return;
   }
   size_t got = copse_vm_commit_huge(range + 2 * MB, 16 * MB);
   size_t touched = got;
   if (got) memset(range + 2 * MB, 1, got);
   bool released = !got || copse_vm_uncommit(range + 2 * MB, got);
-  bool back = write_number(POOL "2048kB/nr_hugepages", before);
+  bool back = huge_pool_set("2048kB", before);
   print_message("2 MB pages for real: %zu MB of 16\n", got / MB);
   assert_true(touched >= 2 * MB && released && back);
   assert_int_equal(copse_vm_counters.huge_2m, got);
@@ -226,15 +224,15 @@ static void real_2m(void **state) {
 
 static void real_1g(void **state) {
   (void)state;
-  long before = set_aside(POOL "1048576kB/nr_hugepages", POOL "1048576kB/free_hugepages", 1);
+  long before = huge_pool_grow("1048576kB", 1);
   if (before < 0) {
     print_message("no 1 GB page can be set aside here\n");
-    skip();
+    return;
   }
   size_t got = copse_vm_commit_huge(range + GB, GB);
   if (got) range[GB] = range[2 * GB - 1] = 1;
   bool released = !got || copse_vm_uncommit(range + GB, GB);
-  bool back = write_number(POOL "1048576kB/nr_hugepages", before);
+  bool back = huge_pool_set("1048576kB", before);
   print_message("1 GB pages for real: %zu MB\n", copse_vm_counters.huge_1g / MB);
   assert_true(released && back);
   assert_int_equal(copse_vm_counters.huge_1g, GB);
@@ -254,6 +252,7 @@ static void real_fallbacks(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(rehearsal, setup, teardown), /* before any other moves one */
     cmocka_unit_test_setup_teardown(largest_first, setup, teardown),
     cmocka_unit_test_setup_teardown(fallbacks, setup, teardown),
     cmocka_unit_test_setup_teardown(where_1g_does_not_fit, setup, teardown),

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The comparison finishes and prints its table.  Nothing is asked of the times: the machine may be busy.
 # limit: 7
-# packages:
+# packages: python3
 . build-aux/ci/common.sh
 
 [ -x bench/compare ] || left_out "bench/compare does not exist"

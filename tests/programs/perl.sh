@@ -13,7 +13,7 @@ sub next_number { $x = ($x * 1103515245 + 12345) & 0x7fffffff; return $x >> 8 }
 sub sum_of { my $s = 0; $s = ($s * 31 + unpack('%32C*', $_)) & 0xffffffff for @_; return $s }
 
 my (%count, @words);
-for my $i (1 .. 300_000) {
+for my $i (1 .. 120_000) {
   my $word = join '', map { chr(97 + next_number() % 26) } 1 .. 1 + next_number() % 12;
   $count{$word}++; push @words, $word if $i % 3 == 0;
   delete $count{$words[next_number() % @words]} if @words && $i % 7 == 0;
@@ -22,7 +22,7 @@ my @sorted = sort { $count{$b} <=> $count{$a} || $a cmp $b } keys %count;
 printf "words %d %s %d\n", scalar @sorted, join(',', @sorted[0 .. 20]), sum_of(@sorted);
 
 my $text = '';
-$text .= $words[$_ % @words] . ($_ % 11 ? ' ' : "\n") for 0 .. 400_000;
+$text .= $words[$_ % @words] . ($_ % 11 ? ' ' : "\n") for 0 .. 160_000;
 printf "text %d %d\n", length $text, sum_of($text);
 (my $turned = $text) =~ s/(\w+) (\w+)/\u$2 $1/g;
 my @found = $turned =~ /\b([A-Z][aeiou]\w{2,5})\b/g;
@@ -32,7 +32,7 @@ printf "split %d\n", sum_of(map { scalar reverse } split /[aeiou\n]+/, $text);
 sub tree { my $d = shift; return $d ? { map { ($_ => tree($d - 1)) } 'a' .. 'e' } : [ map { next_number() } 1 .. 3 ] }
 sub depth_sum { my $t = shift; my $s = 0;
   if (ref $t eq 'HASH') { $s = ($s * 7 + depth_sum($t->{$_})) & 0xffffffff for sort keys %$t } else { $s += $_ for @$t } $s }
-for (1 .. 4) { my $t = tree(6); printf "tree %d\n", depth_sum($t) }
+for (1 .. 4) { my $t = tree(5); printf "tree %d\n", depth_sum($t) }
 
 my $grown = ''; my @sizes;
 for (1 .. 60) { $grown .= pack('N*', map { next_number() } 1 .. $_ * 100); push @sizes, length $grown }

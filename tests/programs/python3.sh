@@ -11,7 +11,7 @@ python=/usr/bin/python3
 export PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
 modules=(test_json test_re test_threading test_multiprocessing_main_handling test_multiprocessing_fork)
 
-$python -c 'import test.test_json, test.test_threading' 2>/dev/null ||
+"$python" -c 'import test.test_json, test.test_threading' 2>/dev/null ||
   die "the modules of python's test suite are not there (Debian: libpython3.11-testsuite)"
 
 # Each module by itself, with its name in the log; multiprocessing mostly waits, so it does so beside the others.
@@ -19,13 +19,13 @@ run() {
   local on=$1 name=$2 module
   mkdir "$work/$name"
   cd "$work/$name"
-  "$on" $python -m test -v test_multiprocessing_fork >test_multiprocessing_fork.log 2>&1 &
+  "$on" "$python" -m test -v test_multiprocessing_fork >test_multiprocessing_fork.log 2>&1 &
   for module in "${modules[@]}"; do
     [[ $module != test_multiprocessing_fork ]] || continue
-    "$on" $python -m test -v "$module" >"$module.log" 2>&1 || true
+    "$on" "$python" -m test -v "$module" >"$module.log" 2>&1 || true
   done
   wait $! || true
-  "$on" $python -c 'import json, sys
+  "$on" "$python" -c 'import json, sys
 numbers = {str(i): [i * j % 97 for j in range(i % 50)] for i in range(20000)}
 text = json.dumps(numbers)
 assert json.loads(text) == numbers

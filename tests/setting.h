@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers of the running system, which a test may change for a moment where it is root; whoever changes one restores it. */
+#ifndef COPSE_TESTS_SETTING_H
+#define COPSE_TESTS_SETTING_H
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* From here to setting_unlock no other test changes it: two that restored what they had read would leave it changed. */
+static inline int setting_lock(const char *path) {
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file >= 0) flock(file, LOCK_EX);
+  return file;
+}
+static inline void setting_unlock(int file) {
+  if (file >= 0) close(file);
+}
+
+/* -1: there is no such number. */
+static inline long setting_read(const char *path) {
+  long n = -1;
+  FILE *file = fopen(path, "r");
+  if (!file) return -1;
+  if (fscanf(file, "%ld", &n) != 1) n = -1;
+  fclose(file);
+  return n;
+}
+
+/* Whether it has the value now. */
+static inline bool setting_write(const char *path, long n) {
+  FILE *file = fopen(path, "w");
+  if (!file) return false;
+  bool written = fprintf(file, "%ld\n", n) > 0;
+  return fclose(file) == 0 && written && setting_read(path) == n;
+}
+
+/* A line "name:  number kB" of /proc/meminfo, in bytes; 0: there is none. */
+static inline unsigned long long setting_meminfo(const char *name) {
+  char line[128];
+  unsigned long long bytes = 0, n;
+  FILE *file = fopen("/proc/meminfo", "r");
+  if (!file) return 0;
+  while (fgets(line, sizeof line, file))
+    if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), ": %llu", &n) == 1) bytes = n << 10;
+  fclose(file);
+  return bytes;
+}
+
+#endif

@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# copse-run: what it preloads, its options, its errors and exit codes; and COPSE_OPTIONS, which must never be a crash.
+# Prints TAP, and exits with 1 if anything failed.
+#
+# COPSE_RUN and COPSE_LIBDIR as in check-programs.sh.
+# shellcheck disable=SC2016 # what stands in single quotes is for the program that is run
+set -eu
+
+build=${top_builddir:-$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)/build/release}
+run=$(realpath "${COPSE_RUN:-$build/bin/copse-run}")
+COPSE_LIBDIR=$(realpath "${COPSE_LIBDIR:-$build/lib/.libs}")
+export COPSE_LIBDIR LC_ALL=C
+unset LD_PRELOAD COPSE_OPTIONS COPSE_SHOW_STATS
+work=$(mktemp -d "${TMPDIR:-/tmp}/copse-run.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+count=0 failures=0
+report() {
+  count=$((count + 1))
+  if (($1)); then
+    failures=$((failures + 1))
+    printf 'not ok %d - %s\n' "$count" "$2"
+    sed 's/^/# out: /' out
+    sed 's/^/# err: /' err
+  else
+    printf 'ok %d - %s\n' "$count" "$2"
+  fi
+}
+
+# run_it ARG...: copse-run with output in out and err, exit code in $status
+status=0
+run_it() {
+  status=0
+  "$run" "$@" >out 2>err </dev/null || status=$?
+}
+# expect WHAT CONDITION...: a test, by test(1) or any command
+expect() {
+  local what=$1 bad=0
+  shift
+  "$@" || bad=1
+  report "$bad" "$what"
+}
+lines() { [[ $(wc -l <"$1") == "$2" ]]; }
+# refuses STATUS TEXT ARG...: that exit code, nothing on stdout, one line that has the text
+refuses() {
+  local want=$1 text=$2 bad=0
+  shift 2
+  run_it "$@"
+  [[ $status == "$want" && ! -s out ]] && lines err 1 && grep -q "^copse-run: .*$text" err || bad=1
+  report "$bad" "exit $want: ${*:-no argument}"
+}
+
+dropin=$COPSE_LIBDIR/libcopse-malloc.so
+
+# ---- what it does
+run_it sh -c 'echo "$LD_PRELOAD|$*"; cat /proc/self/maps' sh a 'b  c'
+expect "preloads the drop-in and passes arguments on" grep -qxF "$dropin|a b  c" out
+expect "the program has it in its memory map" grep -qF "$dropin" out
+expect "nothing on stderr" test ! -s err
+LD_PRELOAD=libc.so.6 run_it sh -c 'echo "$LD_PRELOAD"'
+expect "appends to LD_PRELOAD" grep -qxF "libc.so.6:$dropin" out
+run_it sh -c 'exit 42'
+expect "exits with the program's status" test "$status" = 42
+{ run_it sh -c 'kill -TERM $$'; } 2>/dev/null
+expect "dies of the program's signal" test "$status" = 143
+mkdir sub
+(cd "$COPSE_LIBDIR" && COPSE_LIBDIR=. "$run" sh -c "cd '$work/sub' && cat /proc/self/maps") >out 2>err || true
+expect "a relative COPSE_LIBDIR outlives a change of directory" grep -qF libcopse-malloc.so out
+run_it --new sh -c 'echo "$LD_PRELOAD"'
+expect "--new brings libcopse-new" grep -qxF "$dropin:$COPSE_LIBDIR/libcopse-new.so" out
+run_it --instrumented cat /proc/self/maps
+expect "--instrumented brings that library" grep -qF "$COPSE_LIBDIR/libcopse-malloc-instrumented.so" out
+expect "and it runs" test "$status" = 0
+run_it -- echo --stats
+expect "-- ends the options" grep -qx -- --stats out
+printf 'echo "no interpreter line: $1"\n' >plain
+chmod +x plain
+run_it ./plain yes
+expect "a script without an interpreter line" grep -qx 'no interpreter line: yes' out
+
+# ---- statistics
+run_it --stats cat /dev/null
+expect "--stats prints to stderr, each line with program and pid" test -s err -a ! -s out
+expect "all lines say who" test "$(grep -cvE '^cat\[[0-9]+\]: ' err || true)" = 0
+expect "the first says what" grep -qE '^cat\[[0-9]+\]: copse [0-9.]+.*at exit' err
+# bash, since dash ends by _exit(2), as few programs do.
+run_it --stats bash -c 'cat /dev/null; exit 3'
+expect "the program's children print theirs" test "$(grep -c 'at exit' err)" = 2
+expect "and the status is the program's" test "$status" = 3
+(COPSE_SHOW_STATS=7 "$run" --stats cat /dev/null 7>seven) >out 2>err || true
+expect "COPSE_SHOW_STATS set by hand is a descriptor" grep -q 'at exit' seven
+expect "and stderr is left alone" test ! -s err
+
+# ---- options
+show='printf "%s\n" "$COPSE_OPTIONS"'
+run_it --options=cooldown=2 sh -c "$show"
+expect "--options sets COPSE_OPTIONS" grep -qx cooldown=2 out
+COPSE_OPTIONS=cooldown=1 run_it --options=cooldown=2 sh -c "$show"
+expect "and appends to it" grep -qx cooldown=1,cooldown=2 out
+expect "known names are no error" test ! -s err
+long=$(printf '%05000d' 0)
+for bad in nonsense=1 nonsense =1 cooldown=x cooldown= cooldown=-1 cooldown=99999999999999999999999 "$long" "$long=1" \
+  'a=%s%n' limit=1e9; do
+  COPSE_OPTIONS=$bad run_it cat /dev/null
+  [[ $status == 0 ]] && lines err 1 && [[ $(wc -c <err) -lt 400 ]] && bad_one=0 || bad_one=1
+  report "$bad_one" "COPSE_OPTIONS=${bad:0:30}: one line, and the program runs"
+done
+for fine in '' ',' ',,' 'cooldown=1,'; do
+  COPSE_OPTIONS=$fine run_it echo here
+  expect "COPSE_OPTIONS='$fine': the program runs" grep -qx here out
+done
+COPSE_OPTIONS=nonsense=1,cooldown=1,other=2 run_it cat /dev/null
+expect "two unknown names among three are two lines at most" test "$(wc -l <err)" -le 2 -a -s err
+
+# ---- help and errors
+run_it --help
+expect "--help" grep -q '^Usage: copse-run' out
+run_it --version
+expect "--version" grep -qE '^copse-run [0-9]+\.[0-9]+' out
+refuses 125 'no program'
+refuses 125 "unknown option '--nonsense'" --nonsense true
+refuses 125 "unknown option '-x'" -x
+refuses 127 'not found' no-such-program
+refuses 127 'no such file' ./no-such-program
+touch unreadable
+refuses 126 'cannot be executed' ./unreadable
+refuses 126 'directory' "$work"
+PATH=$work:$PATH refuses 126 'cannot be executed' unreadable
+printf '#!/no/such/interpreter\n' >lost
+chmod +x lost
+run_it ./lost
+expect "a missing interpreter: one line, 126 or 127" test "$status" -ge 126 -a "$(wc -l <err)" = 1
+COPSE_LIBDIR=$work/none refuses 125 'no libcopse-malloc.so in' true
+mkdir "with space"
+cp "$COPSE_LIBDIR/libcopse-malloc.so" "with space/"
+COPSE_LIBDIR="$work/with space" refuses 125 'space or a colon' true
+if ((UID == 0)) && cp "$(type -P cat)" theirs && chown 65534 theirs && chmod 4755 theirs; then
+  run_it ./theirs /dev/null
+  expect "a set-user-ID program runs, with a note" grep -q 'note: .*ignores LD_PRELOAD' err
+  expect "and exits well" test "$status" = 0
+fi
+
+printf '1..%d\n' "$count"
+((failures == 0))

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages of 1 GB, then of 2 MB, then the system's own, in that order: as requests of the library find them, with a system that
+ * pretends, and with the real one where root can set huge pages aside. */
+#include "balance.h"
+#include "setting.h"
+#include "vm_faults.h"
+#include <string.h>
+#include <sys/mman.h>
+
+#define MB ((size_t)1 << 20)
+#define GB ((size_t)1 << 30)
+
+/* The order in which huge pages were asked for, as one letter each: G 1 GB, M 2 MB; then s: access to the system's own. */
+static void order_of(char *order, size_t room, const void *from, size_t length) {
+  size_t n = 0;
+  u64 calls = vm_faults.calls[VM_ANY] < VM_LOG ? vm_faults.calls[VM_ANY] : VM_LOG;
+  for (u64 i = 0; i < calls; i++) {
+    const struct vm_record *call = &vm_faults.log[i];
+    char letter = 0;
+    if (call->kind == VM_MMAP && call->flags & MAP_HUGETLB) letter = ((unsigned)call->flags >> 26 & 63) == 30 ? 'G' : 'M';
+    if (call->kind == VM_MPROTECT && (char *)call->address < (char *)from + length &&
+        (char *)call->address + call->length > (char *)from)
+      letter = 's';
+    if (letter && (n == 0 || order[n - 1] != letter) && n + 1 < room) order[n++] = letter;
+  }
+  order[n] = 0;
+}
+
+/* A growth step of 1 GB, or a span of it, on a system with so many huge pages. */
+static long gigabytes, megabytes2;
+static bool by_span;
+static const char *wanted;
+
+static void fall(void) {
+  char order[16];
+  struct copse_stats before, stats;
+  CHECK(copse_tune_set("huge", 2) == 0 && copse_tune_set("growth_max", GB) == 0 && copse_tune_set("growth_min", GB) == 0);
+  copse_free(copse_alloc(2 * MB), 2 * MB);
+  copse_trim();
+  copse_stats(&before);
+  vm_faults_install();
+  vm_faults.huge_1g = gigabytes;
+  vm_faults.huge_2m = megabytes2;
+  /* The largest class starts at a multiple of 1 GB; a span does where it asks to. */
+  char *p = by_span ? copse_alloc_aligned(GB, GB) : copse_alloc(MB);
+  CHECK(p && (uintptr_t)p % GB == 0);
+  p[0] = p[MB - 1] = 1;
+  copse_stats(&stats);
+  stats.huge_1g -= before.huge_1g;
+  stats.huge_2m -= before.huge_2m;
+  stats.huge_1g_fallbacks -= before.huge_1g_fallbacks;
+  stats.huge_2m_fallbacks -= before.huge_2m_fallbacks;
+  order_of(order, sizeof order, p, GB);
+  figure(by_span ? "span" : "growth step", "%ld of 1 GB, %ld of 2 MB: asked %s, got %zu MB and %zu MB, fell back %zu and %zu times",
+         gigabytes, megabytes2, order, (size_t)stats.huge_1g / MB, (size_t)stats.huge_2m / MB, (size_t)stats.huge_1g_fallbacks,
+         (size_t)stats.huge_2m_fallbacks);
+  CHECK(strcmp(order, wanted) == 0);
+  CHECK(stats.huge_1g == (gigabytes ? GB : 0));
+  CHECK(stats.huge_1g_fallbacks == (gigabytes == 0));
+  /* Where there are too few, most of them are found, by halving. */
+  size_t most = gigabytes ? 0 : (size_t)megabytes2 * 2 * MB;
+  CHECK(stats.huge_2m <= most && stats.huge_2m >= (megabytes2 < 512 ? most / 10 * 9 : most));
+  CHECK(stats.huge_2m_fallbacks == (!gigabytes && megabytes2 < 512));
+  copse_free_unsized(p);
+  copse_trim();
+  balance_empty();
+}
+
+static void fallbacks_come_in_order(void **state) {
+  static const struct {
+    long gigabytes, megabytes2;
+    const char *wanted;
+  } systems[] = {{1, 0, "G"}, {0, 512, "GM"}, {0, 0, "GMs"}, {0, 100, "GMs"}};
+  (void)state;
+  if (UNDER_TSAN) {
+    left_out("the reservation has no room for 1 GB pages");
+    return;
+  }
+  for (unsigned i = 0; i < sizeof systems / sizeof *systems; i++)
+    for (int span = 0; span < 2; span++) {
+      gigabytes = systems[i].gigabytes;
+      megabytes2 = systems[i].megabytes2;
+      wanted = systems[i].wanted;
+      by_span = span;
+      fresh(fall);
+    }
+}
+
+/* "No call is given up for ever because it failed once": each step asks anew. */
+FRESH(each_step_asks_again) {
+  CHECK(copse_tune_set("growth_max", 4 * MB) == 0 && copse_tune_set("growth_min", 4 * MB) == 0);
+  copse_free(copse_alloc(1), 1);
+  vm_faults_install();
+  vm_faults.huge_1g = 0;
+  vm_faults.huge_2m = 0;
+  enum { N = 64 };
+  static void *p[N];
+  struct copse_stats stats;
+  CHECK(copse_alloc_batch(MB, N / 2, p) == N / 2);
+  copse_stats(&stats);
+  uint64_t fallbacks = stats.huge_2m_fallbacks;
+  CHECK(stats.huge_2m == 0 && fallbacks >= 4);
+  vm_faults.huge_2m = 1000; /* somebody has set some aside by now */
+  CHECK(copse_alloc_batch(MB, N / 2, p + N / 2) == N / 2);
+  copse_stats(&stats);
+  CHECK(stats.huge_2m >= 8 * MB && stats.huge_2m_fallbacks == fallbacks);
+  figure("explicit huge pages after earlier refusals", "%zu MB, %zu refusals before", (size_t)stats.huge_2m / MB, (size_t)fallbacks);
+  copse_free_batch(MB, N, p);
+  copse_trim();
+  balance_empty();
+}
+
+/* "0 never, 1 transparent huge pages, 2 explicit ones first" */
+FRESH(the_policy_is_followed) {
+  enum { N = 64 };
+  static void *p[N];
+  copse_free(copse_alloc(1), 1);
+  for (uint64_t policy = 0; policy < 3; policy++) {
+    struct copse_stats before, after;
+    CHECK(copse_tune_set("huge", policy) == 0);
+    copse_stats(&before);
+    vm_faults_install();
+    vm_faults.huge_1g = vm_faults.huge_2m = 1000;
+    size_t size = MB >> policy; /* another class each time */
+    for (unsigned i = 0; i < N; i++) CHECK((p[i] = copse_alloc(size)));
+    copse_stats(&after);
+    uint64_t explicit = after.huge_2m + after.huge_1g - before.huge_2m - before.huge_1g;
+    CHECK(policy == 2 ? explicit > 0 : explicit == 0);
+    if (policy == 0) CHECK(after.huge_advised == before.huge_advised);
+    if (policy == 1 && copse_vm_facts.huge) CHECK(after.huge_advised > before.huge_advised);
+    figure("policy", "%d: explicit %zu MB, advised %zu MB", (int)policy, (size_t)explicit / MB,
+           (size_t)(after.huge_advised - before.huge_advised) / MB);
+    vm_faults_remove();
+    copse_free_batch(size, N, p);
+  }
+}
+
+/* ---- for real ---- */
+
+#define PAGES "/sys/kernel/mm/hugepages/hugepages-"
+
+static const char *path;
+static size_t page, served;
+static long set_to;
+
+/* Pages that are neither used nor promised to a mapping. */
+static long vacant_pages(const char *pages) {
+  char free_path[128], promised_path[128];
+  int directory = (int)(strrchr(pages, '/') + 1 - pages);
+  snprintf(free_path, sizeof free_path, "%.*sfree_hugepages", directory, pages);
+  snprintf(promised_path, sizeof promised_path, "%.*sresv_hugepages", directory, pages);
+  return setting_read(free_path) - setting_read(promised_path);
+}
+
+/* Bytes of explicit huge pages in this process. */
+static size_t huge_of_process(void) {
+  char line[128];
+  unsigned long long kilobytes = 0;
+  FILE *file = fopen("/proc/self/status", "r");
+  CHECK(file);
+  while (fgets(line, sizeof line, file))
+    if (sscanf(line, "HugetlbPages: %llu", &kilobytes) == 1) break;
+  fclose(file);
+  return kilobytes << 10;
+}
+
+static void real_body(void) {
+  struct copse_stats stats;
+  CHECK(copse_tune_set("growth_max", GB) == 0 && copse_tune_set("growth_min", 16 * MB) == 0);
+  size_t bytes = page == GB ? GB : 16 * MB;
+  char *span = copse_alloc_aligned(bytes, page == GB ? GB : 2 * MB), *slot = page == GB ? NULL : copse_alloc(MB);
+  CHECK(span);
+  for (size_t at = 0; at < bytes; at += MB) span[at] = 1;
+  if (slot) memset(slot, 1, MB);
+  copse_stats(&stats);
+  served = page == GB ? stats.huge_1g : stats.huge_2m;
+  size_t touched = huge_of_process();
+  figure(page == GB ? "1 GB pages for real" : "2 MB pages for real", "%zu MB by copse's count, %zu MB touched by the system's",
+         served / MB, touched / MB);
+  if (!served && (setting_read(path) != set_to || vacant_pages(path) * (long)page < (long)bytes)) {
+    left_out("somebody else has taken the huge pages");
+    return;
+  }
+  CHECK(served >= page && touched >= page && touched <= served);
+  copse_free(span, bytes);
+  if (slot) copse_free(slot, MB);
+  copse_trim();
+  balance_empty();
+}
+
+static void real(const char *pages, size_t size, long count) {
+  int lock = setting_lock(pages);
+  long before = setting_read(pages), vacant = vacant_pages(pages);
+  bool set = before >= 0 && setting_write(pages, before + count) && vacant_pages(pages) >= vacant + count;
+  int status = 0;
+  path = pages;
+  page = size;
+  set_to = before + count;
+  if (set) status = process_status(real_body);
+  if (before >= 0) setting_write(pages, before);
+  setting_unlock(lock);
+  if (!set) {
+    left_out("such a page cannot be set aside here");
+    return;
+  }
+  assert_int_equal(status, 0);
+}
+
+static void real_2m(void **state) {
+  (void)state;
+  real(PAGES "2048kB/nr_hugepages", 2 * MB, 24);
+}
+
+static void real_1g(void **state) {
+  (void)state;
+  real(PAGES "1048576kB/nr_hugepages", GB, 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(fallbacks_come_in_order),
+    cmocka_unit_test(each_step_asks_again),
+    cmocka_unit_test(the_policy_is_followed),
+    cmocka_unit_test(real_2m),
+    cmocka_unit_test(real_1g),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* copse-inline.h: the same as the functions, and both kinds mixed freely. */
+#include "copse-inline.h"
+#include "balance.h"
+#include "random.h"
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+/* The class that a caller's code works out is the one that the library uses. */
+static void classes_agree(void **state) {
+  (void)state;
+  for (size_t size = 0; size <= COPSE_CLASS_SIZE_MAX; size++) {
+    unsigned class = copse_class_(size);
+    if (class != class_of_size(size) || class_size(class) < size || (class && class_size(class - 1) >= size && size))
+      fail_msg("size %zu: class %u", size, class);
+  }
+}
+
+/* "their contracts are those of copse_alloc, copse_free and copse_free_unsized" */
+FRESH(every_size_as_by_the_functions) {
+  volatile size_t zero = 0, much = (size_t)PTRDIFF_MAX + 1, most = SIZE_MAX;
+  for (unsigned class = 0; class <= COPSE_CLASSES; class++)
+    for (int about = -1; about <= 1; about++) {
+      size_t size = (class < COPSE_CLASSES ? class_size(class) : (size_t)7 << 20) + (size_t)about;
+      unsigned char *p[4];
+      for (int i = 0; i < 4; i++) {
+        CHECK((p[i] = copse_inline_alloc(size)));
+        CHECK((uptr)p[i] % 16 == 0 && copse_usable_size(p[i]) >= size);
+        if (size <= 4096 && is_power_of_two(size)) CHECK((uptr)p[i] % size == 0);
+        if (!INSTRUMENTED) CHECK(copse_usable_size(p[i]) == copse_good_size(size));
+        memset(p[i], i, size);
+      }
+      for (int i = 0; i < 4; i++) CHECK(p[i][0] == i && p[i][size - 1] == i);
+      copse_inline_free(p[0], size);
+      copse_inline_free_unsized(p[1]);
+      copse_inline_free(p[2], copse_usable_size(p[2]));
+      copse_free(p[3], size);
+    }
+  void *none = copse_inline_alloc(zero), *other = copse_inline_alloc(zero);
+  CHECK(none && other && none != other);
+  copse_inline_free(none, zero);
+  copse_inline_free_unsized(other);
+  errno = 0;
+  CHECK(!copse_inline_alloc(much) && errno == ENOMEM);
+  errno = 0;
+  CHECK(!copse_inline_alloc(most) && errno == ENOMEM);
+  balance_empty();
+}
+
+/* Sizes that are constants have paths of their own. */
+#define CONSTANT(size) \
+  do { \
+    void *many[200]; \
+    for (int i = 0; i < 200; i++) { \
+      CHECK((many[i] = i % 3 ? copse_inline_alloc(size) : copse_alloc(size))); \
+      memset(many[i], i, (size)); \
+    } \
+    for (int i = 0; i < 200; i++) { \
+      CHECK(*(unsigned char *)many[i] == i && ((unsigned char *)many[i])[(size)-1] == i); \
+      errno = 321; \
+      i % 4 == 0   ? copse_inline_free(many[i], (size)) \
+      : i % 4 == 1 ? copse_inline_free_unsized(many[i]) \
+      : i % 4 == 2 ? copse_free(many[i], (size)) \
+                   : copse_free_unsized(many[i]); \
+      CHECK(errno == 321); \
+    } \
+  } while (0)
+
+FRESH(constant_sizes) {
+  CONSTANT(1);
+  CONSTANT(16);
+  CONSTANT(17);
+  CONSTANT(128);
+  CONSTANT(129);
+  CONSTANT(1000);
+  CONSTANT(1024);
+  CONSTANT(1025);
+  CONSTANT(5000);
+  CONSTANT(65536);
+  CONSTANT(1 << 20);
+  balance_empty();
+  CONSTANT((1 << 20) + 1);
+  balance_empty();
+}
+
+/* A thread's first call may be an inlined one, of either kind; and what one thread frees another may have allocated. */
+static void *first_free(void *p) {
+  copse_inline_free(p, 80);
+  return NULL;
+}
+static void *first_free_unsized(void *p) {
+  copse_inline_free_unsized(p);
+  return NULL;
+}
+static void *first_alloc(void *unused) {
+  (void)unused;
+  return copse_inline_alloc(80);
+}
+
+FRESH(a_threads_first_call) {
+  static void *(*const calls[])(void *) = {first_free, first_free_unsized, first_alloc};
+  for (int i = 0; i < 30; i++) {
+    pthread_t thread;
+    void *p = i % 3 < 2 ? copse_inline_alloc(80) : NULL, *q;
+    CHECK(pthread_create(&thread, NULL, calls[i % 3], p) == 0);
+    pthread_join(thread, &q);
+    if (i % 3 == 2) {
+      CHECK(q);
+      copse_inline_free(q, 80);
+    }
+  }
+  balance_empty();
+}
+
+/* Before the process's first call of all, too. */
+FRESH(the_first_call_of_all) {
+  void *p = copse_inline_alloc(1000);
+  CHECK(p);
+  memset(p, 1, 1000);
+  copse_inline_free(p, 1000);
+  balance_empty();
+}
+
+/* Both kinds, all sizes, in many threads, with trims between. */
+static void *mix(void *argument) {
+  enum { N = 500 };
+  uint64_t seed = (uintptr_t)argument + 1;
+  struct {
+    unsigned char *p;
+    size_t size;
+  } held[N];
+  memset(held, 0, sizeof held);
+  for (unsigned i = 0; i < LESS(300000); i++) {
+    unsigned at = (unsigned)random_below(&seed, N);
+    if (held[at].p) {
+      CHECK(held[at].p[0] == (unsigned char)held[at].size && held[at].p[held[at].size - 1] == (unsigned char)held[at].size);
+      switch (i & 3) {
+      case 0: copse_inline_free(held[at].p, held[at].size); break;
+      case 1: copse_inline_free_unsized(held[at].p); break;
+      case 2: copse_free(held[at].p, held[at].size); break;
+      default: copse_free_unsized(held[at].p);
+      }
+      held[at].p = NULL;
+      continue;
+    }
+    size_t size = 1 + random_below(&seed, (size_t)32 << random_below(&seed, i % 64 ? 7 : 16));
+    CHECK((held[at].p = i % 2 ? copse_inline_alloc(size) : copse_alloc(size)));
+    held[at].size = size;
+    held[at].p[0] = held[at].p[size - 1] = (unsigned char)size;
+    if (i % 50000 == 0) copse_trim();
+    if (i % 1000 == 0) copse_checkpoint();
+  }
+  for (unsigned at = 0; at < N; at++)
+    if (held[at].p) copse_inline_free(held[at].p, held[at].size);
+  return NULL;
+}
+
+FRESH(both_kinds_in_many_threads) {
+  pthread_t threads[3];
+  for (uintptr_t i = 0; i < 3; i++) CHECK(pthread_create(&threads[i], NULL, mix, (void *)i) == 0);
+  for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+  balance_empty();
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(classes_agree),
+    cmocka_unit_test(every_size_as_by_the_functions),
+    cmocka_unit_test(constant_sizes),
+    cmocka_unit_test(a_threads_first_call),
+    cmocka_unit_test(the_first_call_of_all),
+    cmocka_unit_test(both_kinds_in_many_threads),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the instrumented drop-in says of pointers that it never handed out, or that are not the start of an allocation:
+ * one line on stderr, and abort.  In release this is undefined, and so not tried: the test skips itself there.
+ */
+#include "test_malloc.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char global[64];
+static int *volatile sink;
+
+static void misuse_free_of_stack(void) {
+  char local[64];
+  free(hide(local));
+}
+
+static void misuse_free_of_global(void) { free(hide(global)); }
+
+static void misuse_free_of_mapping(void) {
+  free(hide(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+}
+
+static void misuse_free_of_inside(void) {
+  char *ptr = hide(malloc(100));
+  free(hide(ptr + 16));
+}
+
+static void misuse_free_of_inside_large(void) {
+  char *ptr = hide(malloc(5 << 20));
+  free(hide(ptr + 4096));
+}
+
+static void misuse_free_twice_large(void) {
+  char *ptr = hide(malloc(5 << 20));
+  free(hide(ptr));
+  free(hide(ptr));
+}
+
+static void misuse_realloc_of_global(void) { sink = hide(realloc(hide(global), 100)); }
+static void misuse_usable_size_of_global(void) { sink = (int *)malloc_usable_size(hide(global)); }
+static void misuse_free_sized_of_global(void) { free_sized(hide(global), 10); }
+static void misuse_free_sized_too_large(void) { free_sized(hide(malloc(100)), opaque(5000)); }
+/* Of two neighbours one is aligned to no more than 16. */
+static void misuse_free_aligned_sized_crooked(void) {
+  char *one = hide(malloc(16)), *two = hide(malloc(16));
+  free_aligned_sized((uintptr_t)one & 16 ? one : two, opaque(32), 16);
+}
+
+/* In a child, whose stderr is read. */
+static void check_misuse(void (*misuse)(void)) {
+  char text[1024];
+  size_t length = 0;
+  int ends[2], status = 0;
+  assert_int_equal(pipe(ends), 0);
+  fflush(NULL);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (!child) {
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    signal(SIGABRT, SIG_DFL); /* cmocka has handlers of its own */
+    signal(SIGSEGV, SIG_DFL);
+    dup2(ends[1], STDERR_FILENO);
+    misuse();
+    _exit(0);
+  }
+  close(ends[1]);
+  for (ssize_t n; (n = read(ends[0], text + length, sizeof text - 1 - length)) > 0;) length += (size_t)n;
+  text[length] = 0;
+  close(ends[0]);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
+    fail_msg("not aborted (status %#x): %s", (unsigned)status, text);
+  assert_true(length > 10);
+  assert_ptr_equal(strchr(text, '\n'), text + length - 1);
+  assert_non_null(strstr(text, "copse"));
+}
+
+#define MISUSE(name)                                                                                                   \
+  static void test_##name(void **state) {                                                                              \
+    (void)state;                                                                                                       \
+    check_misuse(misuse_##name);                                                                                       \
+  }
+
+MISUSE(free_of_stack)
+MISUSE(free_of_global)
+MISUSE(free_of_mapping)
+MISUSE(free_of_inside)
+MISUSE(free_of_inside_large)
+MISUSE(free_twice_large)
+MISUSE(realloc_of_global)
+MISUSE(usable_size_of_global)
+MISUSE(free_sized_of_global)
+MISUSE(free_sized_too_large)
+MISUSE(free_aligned_sized_crooked)
+
+static bool is_instrumented(void) {
+  Dl_info info;
+  return dladdr((void *)(uintptr_t)malloc, &info) && strstr(info.dli_fname, "instrumented");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_free_of_stack),
+      cmocka_unit_test(test_free_of_global),
+      cmocka_unit_test(test_free_of_mapping),
+      cmocka_unit_test(test_free_of_inside),
+      cmocka_unit_test(test_free_of_inside_large),
+      cmocka_unit_test(test_free_twice_large),
+      cmocka_unit_test(test_realloc_of_global),
+      cmocka_unit_test(test_usable_size_of_global),
+      cmocka_unit_test(test_free_sized_of_global),
+      cmocka_unit_test(test_free_sized_too_large),
+      cmocka_unit_test(test_free_aligned_sized_crooked),
+  };
+  if (!is_instrumented()) {
+    puts("1..0 # SKIP misuse is undefined but in the instrumented drop-in");
+    return 0;
+  }
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
