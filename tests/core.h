@@ -29,8 +29,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define unused_function __attribute__((unused))
-
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SLOW_BUILD 1
 #elif defined(__has_feature)
@@ -57,22 +55,22 @@ static inline u64 random_below(u64 *state, u64 n) { return (random_next(state) >
 
 /* ---- the core ---- */
 
-unused_function static void tunables_reset(void) {
+static inline void tunables_reset(void) {
   for (const struct parameter *p = copse_parameters; p->name; p++) *p->value = p->initial;
 }
 
 /* vm, the reservation and the pools; no caches.  `page`: 0, or the size of page to emulate. */
-unused_function static bool core_up_page(u64 reserve, size_t page) {
+static inline bool core_up_page(u64 reserve, size_t page) {
   copse_vm_start();
   if (page) copse_vm_facts.page = page;
   copse_tunables.reserve = reserve;
   return copse_region_start() && copse_pools_start();
 }
 
-unused_function static void core_up(u64 reserve) { assert_true(core_up_page(reserve, 0)); }
+static inline void core_up(u64 reserve) { assert_true(core_up_page(reserve, 0)); }
 
 /* As if nothing had ever been. */
-unused_function static void core_down(void) {
+static inline void core_down(void) {
   copse_vm = &copse_vm_system;
   if (copse_regions.base) copse_vm_unreserve(copse_regions.base, (u64)REGIONS << copse_regions.bits);
   copse_regions = (struct regions){0};
@@ -85,7 +83,7 @@ unused_function static void core_down(void) {
 
 /* ---- the slot equation ---- */
 
-unused_function static bool pool_balanced(struct pool *p, u64 live, u64 cached) {
+static inline bool pool_balanced(struct pool *p, u64 live, u64 cached) {
   struct pool_count c;
   copse_pool_count(p, &c);
   bool balanced = live + cached + c.free + c.detached + c.uncommitted + c.lost == 64 * c.blocks;
@@ -103,7 +101,7 @@ unused_function static bool pool_balanced(struct pool *p, u64 live, u64 cached) 
  * Runs `work` in a child; its exit status, or minus the signal that ended it.  What it wrote on stderr is in `said`, unless
  * that is NULL: then it goes where ours goes.
  */
-unused_function static int in_child_saying(int (*work)(void *), void *argument, char *said, size_t room) {
+static inline int in_child_saying(int (*work)(void *), void *argument, char *said, size_t room) {
   int ends[2];
   fflush(NULL);
   assert_int_equal(pipe(ends), 0);
@@ -133,7 +131,7 @@ unused_function static int in_child_saying(int (*work)(void *), void *argument, 
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-unused_function static int in_child(int (*work)(void *), void *argument) {
+static inline int in_child(int (*work)(void *), void *argument) {
   return in_child_saying(work, argument, NULL, 0);
 }
 

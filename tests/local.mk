@@ -18,8 +18,11 @@ copse_unit_tests = \
   tests/test_stats \
   tests/test_promise \
   tests/test_pool \
+  tests/test_pool_model \
   tests/test_pool_grow \
+  tests/test_pool_grow_ranges \
   tests/test_pool_trim \
+  tests/test_pool_trim_busy \
   tests/test_region \
   tests/test_vm \
   tests/test_vm_huge \
@@ -32,9 +35,11 @@ copse_unit_tests = \
 # Threads, and what goes across all pools.
 copse_unit_tests += \
   tests/test_cache \
+  tests/test_cache_refused \
   tests/test_registry \
   tests/test_trim \
-  tests/test_fork
+  tests/test_fork \
+  tests/test_fork_busy
 
 # The whole library, by its public interface.
 copse_unit_tests += \
@@ -94,7 +99,8 @@ copse_alone_tests = \
 # What tests share.
 copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
   tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
-  tests/huge_pool.h tests/resident.h tests/setting.h
+  tests/pool_trim_help.h \
+  tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 

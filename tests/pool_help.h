@@ -17,16 +17,16 @@ struct shadow {
   u64 known;
 };
 
-unused_function static void shadow_make(struct shadow *s, unsigned class) {
+static inline void shadow_make(struct shadow *s, unsigned class) {
   *s = (struct shadow){.pool = &copse_pools[class]};
 }
 
-unused_function static void shadow_free(struct shadow *s) {
+static inline void shadow_free(struct shadow *s) {
   free(s->slot);
   free(s->is_live);
 }
 
-unused_function static void shadow_add(struct shadow *s, void *p) {
+static inline void shadow_add(struct shadow *s, void *p) {
   u64 slot = pool_slot(s->pool, p);
   require(slot < s->pool->slots_max && pool_address(s->pool, slot) == p);
   if (slot >= s->known) {
@@ -46,7 +46,7 @@ unused_function static void shadow_add(struct shadow *s, void *p) {
   s->slot[s->live++] = p;
 }
 
-unused_function static void *shadow_remove(struct shadow *s, u64 at) {
+static inline void *shadow_remove(struct shadow *s, u64 at) {
   void *p = s->slot[at];
   s->slot[at] = s->slot[--s->live];
   s->is_live[pool_slot(s->pool, p)] = 0;
@@ -54,7 +54,7 @@ unused_function static void *shadow_remove(struct shadow *s, u64 at) {
 }
 
 /* Takes up to n. */
-unused_function static enum pool_outcome shadow_take(struct shadow *s, unsigned n) {
+static inline enum pool_outcome shadow_take(struct shadow *s, unsigned n) {
   void *out[64];
   unsigned taken = 0;
   enum pool_outcome outcome = copse_pool_take(s->pool, n, out, &taken);
@@ -65,26 +65,32 @@ unused_function static enum pool_outcome shadow_take(struct shadow *s, unsigned 
 }
 
 /* Puts up to 200 at random, the order as it comes. */
-unused_function static void shadow_put(struct shadow *s, unsigned n, u64 *random) {
+static inline void shadow_put(struct shadow *s, unsigned n, u64 *random) {
   void *back[200];
   if (n > s->live) n = (unsigned)s->live;
   for (unsigned i = 0; i < n; i++) back[i] = shadow_remove(s, random_below(random, s->live));
   copse_pool_put(s->pool, n, back);
 }
 
-unused_function static void shadow_put_all(struct shadow *s) {
+static inline void shadow_put_all(struct shadow *s) {
   while (s->live) {
     void *p = shadow_remove(s, s->live - 1);
     copse_pool_put(s->pool, 1, &p);
   }
 }
 
-unused_function static bool shadow_whole(struct shadow *s) { return pool_balanced(s->pool, s->live, 0); }
+static inline bool shadow_whole(struct shadow *s) { return pool_balanced(s->pool, s->live, 0); }
 
-unused_function static struct pool_count count_of(struct pool *p) {
+static inline struct pool_count count_of(struct pool *p) {
   struct pool_count c;
   copse_pool_count(p, &c);
   return c;
+}
+
+/* Takes until the next take must grow, and with metadata that is not there yet. */
+static inline void to_the_brink(struct shadow *s, u64 blocks) {
+  while (s->live < 64 * blocks) require(shadow_take(s, (unsigned)min_u64(64, 64 * blocks - s->live)) == POOL_TAKEN);
+  require(s->pool->frontier == 64 * blocks && count_of(s->pool).free == 0);
 }
 
 #endif

@@ -3,81 +3,7 @@
  * fork in a process with threads: the child works, takes back what the threads that it does not have had cached, and hands
  * out nothing twice; handlers of others may allocate in between; and what was in flight is lost, and counted.
  */
-#include "balance.h"
-#include "copse-inline.h"
-#include "recycler.h"
-#include "start.h"
-#include "tunables.h"
-#include "vm_faults.h"
-#include "worker.h"
-#include <string.h>
-#include <sys/mman.h>
-
-#define MB ((size_t)1 << 20)
-
-static struct cache *mine(void) { return cache_of_thread(); }
-
-/* Forks; the child does `work` and ends; its status must be 0. */
-static void in_child(void (*work)(void)) {
-  pid_t pid = fork();
-  CHECK(pid >= 0);
-  if (pid == 0) {
-    alarm(60);
-    work();
-    _exit(0);
-  }
-  int status;
-  CHECK(waitpid(pid, &status, 0) == pid);
-  if (status) fprintf(stderr, "the child ended with status %#x\n", (unsigned)status);
-  CHECK(status == 0);
-}
-
-struct heap {
-  size_t size;
-  volatile unsigned n; /* p[0..n) are live at every instant */
-  void *p[3000];
-};
-
-static void heap_take(struct heap *h, unsigned n) {
-  while (n--) {
-    void *p = copse_alloc(h->size);
-    CHECK(p);
-    h->p[h->n] = p;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    h->n = h->n + 1;
-  }
-}
-static void heap_give(struct heap *h, unsigned n) {
-  CHECK(n <= h->n);
-  while (n--) {
-    h->n = h->n - 1;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    copse_free(h->p[h->n], h->size);
-  }
-}
-static void live_of(struct live *live, const struct heap *h) {
-  for (unsigned i = 0; i < h->n; i++) live_add(live, h->p[i]);
-}
-
-static struct heap heap = {.size = 200};
-
-/* Every class, a span, a trim: all of it works. */
-static void use_all(void) {
-  void *p[COPSE_CLASSES][3];
-  for (unsigned class = 0; class < COPSE_CLASSES; class++)
-    for (unsigned i = 0; i < 3; i++) {
-      CHECK((p[class][i] = copse_alloc(class_size(class))));
-      memset(p[class][i], 1, class_size(class));
-    }
-  for (unsigned class = 0; class < COPSE_CLASSES; class++)
-    for (unsigned i = 0; i < 3; i++) copse_free(p[class][i], class_size(class));
-  void *span = copse_alloc(5 * MB);
-  CHECK(span);
-  memset(span, 1, 5 * MB);
-  copse_free(span, 5 * MB);
-  copse_trim();
-  copse_checkpoint();
-}
+#include "fork_help.h"
 
 static void check_and_use(void) {
   struct live live = {0};
@@ -415,90 +341,6 @@ FRESH(while_another_thread_grows) {
   worker_end(&w);
 }
 
-/* ---- under load ---- */
-
-enum { LOADERS = 3, FORKS = 100 };
-static struct worker loader[LOADERS];
-static struct heap load[LOADERS] = {{.size = 64}, {.size = 64}, {.size = 3000}};
-static u32 stop;
-static struct shown {
-  int64_t missing, surplus;
-  u64 lost, invalid, forks;
-} *shown; /* shared with the children */
-
-static void load_on(void *argument) {
-  struct heap *h = argument;
-  u64 random = (uptr)h;
-  while (!load_acquire(&stop)) {
-    random = random * 6364136223846793005u + 1442695040888963407u;
-    unsigned n = (unsigned)(random >> 33) % 300;
-    if (random >> 63 && h->n + n < 3000)
-      heap_take(h, n);
-    else
-      heap_give(h, n < h->n ? n : h->n);
-    if (n == 7) copse_trim();
-    if (n < 100) usleep(100); /* the children want a processor too */
-  }
-}
-
-static void under_load_child(void) {
-  static struct copse_stats stats;
-  static struct live live;
-  for (unsigned t = 0; t < LOADERS; t++) live_of(&live, &load[t]);
-  live_of(&live, &heap);
-  copse_stats(&stats);
-  for (unsigned class = 0; class < CLASSES; class++) {
-    const struct copse_class_stats *c = &stats.classes[class];
-    int64_t missing = (int64_t)(64 * c->blocks) - (int64_t)(live.slots[class] + slots_found(c));
-    if (missing > shown->missing) shown->missing = missing;
-    if (-missing > shown->surplus) shown->surplus = -missing;
-    shown->lost += c->lost;
-    shown->invalid += !copse_pool_valid(&copse_pools[class]);
-    /* A thread was at most between two places with a bundle, and holding one object. */
-    CHECK(missing <= LOADERS * 65 && -missing <= LOADERS * 64);
-  }
-  /* Nothing that is live comes out a second time, nor anything twice. */
-  static struct heap h[2] = {{.size = 64}, {.size = 3000}};
-  for (unsigned i = 0; i < 2; i++) {
-    heap_take(&h[i], 1000);
-    for (unsigned j = 0; j < h[i].n; j++) *(void **)h[i].p[j] = NULL;
-    for (unsigned t = 0; t < LOADERS; t++)
-      for (unsigned j = 0; j < load[t].n; j++) *(void **)load[t].p[j] = &load[t];
-    for (unsigned j = 0; j < h[i].n; j++) {
-      CHECK(*(void **)h[i].p[j] == NULL);
-      *(void **)h[i].p[j] = &h[i];
-    }
-    for (unsigned j = 0; j < heap.n; j++) CHECK(*(void **)heap.p[j] == &heap);
-  }
-  for (unsigned t = 0; t < LOADERS; t++) heap_give(&load[t], load[t].n);
-  for (unsigned i = 0; i < 2; i++) heap_give(&h[i], h[i].n);
-  if (shown->forks++ % 10 == 0) use_all();
-}
-
-FRESH(a_hundred_under_load) {
-  shown = mmap(NULL, sizeof *shown, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  CHECK(shown != MAP_FAILED);
-  heap_take(&heap, 500);
-  for (unsigned j = 0; j < heap.n; j++) *(void **)heap.p[j] = &heap;
-  for (unsigned t = 0; t < LOADERS; t++) {
-    worker_start(&loader[t]);
-    worker_begin(&loader[t], load_on, &load[t]);
-  }
-  for (unsigned i = 0; i < LESS(FORKS); i++) in_child(under_load_child);
-  store_release(&stop, (u32)1);
-  struct live live = {0};
-  for (unsigned t = 0; t < LOADERS; t++) {
-    worker_wait(&loader[t]);
-    live_of(&live, &load[t]);
-  }
-  live_of(&live, &heap);
-  balance(&live);
-  for (unsigned t = 0; t < LOADERS; t++) worker_end(&loader[t]);
-  figure("forks under load", "%u, at most %lld slots of a class missing and %lld counted twice, %llu lost, %llu invalid pools",
-         LESS(FORKS), (long long)shown->missing, (long long)shown->surplus, (unsigned long long)shown->lost,
-         (unsigned long long)shown->invalid);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(one_thread),
@@ -511,7 +353,6 @@ int main(void) {
     cmocka_unit_test(while_another_thread_trims),
     cmocka_unit_test(while_another_thread_holds_a_lock),
     cmocka_unit_test(while_another_thread_grows),
-    cmocka_unit_test(a_hundred_under_load),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
