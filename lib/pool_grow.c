@@ -83,12 +83,18 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
   /* relaxed: as above. */
   u64 policy = load_relaxed(&copse_tunables.huge);
   if (policy == 2 && g->big && aligned < end) *huge_bytes = copse_vm_commit_huge(aligned, (u64)(end - aligned));
+  /* The rest: before and behind. */
+  bool done = true;
   if (*huge_bytes) {
-    /* The rest: before and behind. */
-    if (aligned > from && !copse_vm_commit(from, (u64)(aligned - from))) return false;
+    done = aligned == from || copse_vm_commit(from, (u64)(aligned - from));
     from = aligned + *huge_bytes;
   }
-  if (from < to && !copse_vm_commit(from, (u64)(to - from))) return false;
+  if (done && from < to) done = copse_vm_commit(from, (u64)(to - from));
+  if (!done) {
+    /* Nobody would remember that these are huge. */
+    if (*huge_bytes) copse_vm_uncommit(aligned, *huge_bytes);
+    return false;
+  }
   u64 grown = (u64)(to - p->start);
   /* With the beginning of a huge page that this step may have completed: the system looks at whole ones. */
   char *whole = copse_vm_facts.huge ? (char *)round_down((uptr)from, copse_vm_facts.huge) : to;

@@ -15,12 +15,12 @@ struct piece {
   bool refused; /* some page was to be given back, and the system would not take it */
 };
 
+enum { PIECES = TRIM_BLOCKS + 64 };
+
 /*
  * A batch ends where a block ends on a page, which every 64th one does, of 64 KB too; where the pool's start is not on such a
  * page, wherever it is twice as large.
  */
-enum { PIECES = TRIM_BLOCKS + 64 };
-
 static bool batch_full(const struct pool *p, unsigned n, u64 next_block) {
   u64 bytes = n * 64 * p->size;
   if (n < TRIM_BLOCKS && bytes < TRIM_BATCH) return false;

@@ -17,6 +17,26 @@ u64 copse_span_find_locked(u64 count, u64 alignment, u64 room) {
   return first;
 }
 
+bool copse_span_pinned_locked(u64 first, u64 count) {
+  return copse_run_next_set(S.pinned, first, first + count) < first + count;
+}
+
+void copse_span_strip_locked(u64 first, u64 count) {
+  sub_relaxed(&copse_vm_counters.committed, copse_run_count(S.committed, first, count) * GRANULE);
+  copse_run_clear(S.committed, first, count);
+}
+
+static void lose_access_locked(struct span_claim *claim) {
+  copse_span_strip_locked(claim->first, claim->count);
+  claim->committed = 0;
+  claim->bare = claim->first;
+}
+
+static bool torn_locked(u64 first, u64 end) {
+  while ((first = copse_run_next_set(S.foreign, first, end)) < end && run_bit(S.committed, first)) first++;
+  return first < end;
+}
+
 void copse_span_claim_locked(struct span_claim *claim, u64 first, u64 count, u64 charged) {
   u64 end = first + count;
   *claim = (struct span_claim){
@@ -36,15 +56,10 @@ void copse_span_claim_locked(struct span_claim *claim, u64 first, u64 count, u64
   copse_run_set(S.dirty, first, count);
   if (first == S.hint) S.hint = end;
   S.flight_bytes += charged;
-}
-
-bool copse_span_pinned_locked(u64 first, u64 count) {
-  return copse_run_next_set(S.pinned, first, first + count) < first + count;
-}
-
-void copse_span_strip_locked(u64 first, u64 count) {
-  sub_relaxed(&copse_vm_counters.committed, copse_run_count(S.committed, first, count) * GRANULE);
-  copse_run_clear(S.committed, first, count);
+  if (!torn_locked(first, end)) return;
+  claim->renew = true;
+  lose_access_locked(claim);
+  copse_run_clear(S.advised, first, count);
 }
 
 void copse_span_plan_advice_locked(struct span_claim *claim, u64 start, u64 length) {
@@ -73,9 +88,7 @@ void copse_span_plan_explicit_locked(struct span_claim *claim, u64 length) {
   if (copse_span_pinned_locked(claim->first, claim->count)) return;
   claim->explicit_wanted = length / GRANULE;
   /* Whatever has access now may lose it when huge pages are moved there. */
-  copse_span_strip_locked(claim->first, claim->count);
-  claim->committed = 0;
-  claim->bare = claim->first;
+  lose_access_locked(claim);
   copse_run_set(S.pinned, claim->first, claim->count);
 }
 
@@ -106,6 +119,7 @@ static bool reach_table(u64 end) {
 bool copse_span_commit(struct span_claim *claim) {
   u64 end = claim->first + claim->count;
   if (!reach_table(end)) return false;
+  if (claim->renew && !copse_span_renounce(claim->first, claim->count, 0)) return false;
   /* Its bit says already that it has no access: the counter must agree either way. */
   if (claim->stale && !copse_vm_uncommit(span_address(end - 1), GRANULE))
     sub_relaxed(&copse_vm_counters.committed, GRANULE);
@@ -115,7 +129,10 @@ bool copse_span_commit(struct span_claim *claim) {
   }
   if (claim->bare < end) {
     if (!copse_vm_commit(span_address(claim->bare), (end - claim->bare) * GRANULE)) {
-      if (claim->explicit_wanted && copse_span_renounce(claim->first, claim->count, claim->pinned)) claim->pinned = 0;
+      if (claim->explicit_wanted) {
+        claim->torn = !copse_span_renounce(claim->first, claim->count, claim->pinned);
+        if (!claim->torn) claim->pinned = 0;
+      }
       return false;
     }
     /* Counted twice: what had access behind the first that had none. */
@@ -138,7 +155,9 @@ static void land_locked(const struct span_claim *claim, bool committed) {
   S.flight_bytes -= claim->charged;
   /* Where it was refused, pinned granules are those that could not be taken away again. */
   copse_run_set(S.committed, claim->first, committed ? claim->count : claim->pinned);
+  if (claim->torn) copse_run_set(S.foreign, claim->first, claim->count);
   if (!committed) return;
+  if (claim->renew) copse_run_clear(S.foreign, claim->first, claim->count);
   if (claim->advise < claim->advise_end) copse_run_set(S.advised, claim->advise, claim->advise_end - claim->advise);
   if (claim->small < end) copse_run_clear(S.advised, claim->small, end - claim->small);
   if (claim->stale) copse_run_clear(S.advised, end - 1, 1);

@@ -117,7 +117,7 @@ static enum growth grow_elsewhere(struct change *c) {
   if (first == RUN_NONE) return result;
   bool committed = copse_span_commit(&added);
   bool moved = committed && copse_vm_move(span_address(c->first), c->had * GRANULE, span_address(first));
-  if (!moved) copse_span_renounce(first, c->had, 0);
+  if (!moved) to.torn = !copse_span_renounce(first, c->had, 0);
   copse_lock_acquire(&copse_span_lock);
   if (moved) {
     copse_span_publish_locked(&to);
@@ -125,7 +125,7 @@ static enum growth grow_elsewhere(struct change *c) {
     change_place_locked(c, &to);
     set_length_locked(c);
   } else {
-    to.dirty = true; /* whatever got there */
+    copse_run_clear(S.advised, first, c->had);
     copse_span_cancel_locked(&added, committed);
     copse_span_cancel_locked(&to, false);
   }

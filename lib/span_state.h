@@ -43,7 +43,8 @@ struct span_state {
   u64 *flight;    /* in flight */
   u64 *committed; /* accessible */
   u64 *dirty;     /* may hold other bytes than zeros */
-  u64 *foreign;   /* a mapping was moved here: its pages and its access are given back together */
+  u64 *foreign;   /* a mapping was moved here: its pages and its access are given back together.  Without `committed`:
+                   * torn, a refusal may have left a hole in the reservation */
   u64 *pinned;    /* explicit huge pages: neither moved nor decommitted */
   u64 *advised;   /* told to use transparent huge pages */
   u64 hint;       /* no granule below is free */
@@ -78,6 +79,8 @@ struct span_claim {
   u64 explicit_wanted;    /* how many, from the first on, are to get explicit huge pages if there are any */
   u64 pinned;             /* and how many did */
   bool dirty;             /* bytes may be other than zero */
+  bool renew;             /* some of it was torn: its mapping is to be renewed first */
+  bool torn;              /* so is all of it now */
   bool stale;             /* the last granule was once told to use huge pages and would waste one: renew its mapping */
 };
 

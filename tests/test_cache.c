@@ -492,6 +492,29 @@ FRESH(borrowing) {
   }
 }
 
+/* A system, or a limit, that refuses is not a region that is full: nothing is borrowed for that. */
+FRESH(refused_is_not_full) {
+  heap.class = class_of_size(128);
+  heap_take(&heap, 5000);
+  heap_give(&heap, 5000);
+  copse_thread_flush();
+  for (unsigned class = 0; class < CLASSES; class++) copse_cache_drain(mine(), class);
+  CHECK(copse_pools[class_of_size(128)].frontier >= 5000);
+  copse_tunables.limit = copse_vm_counters.in_use;
+  errno = 0;
+  CHECK(!copse_alloc(96) && errno == ENOMEM);
+  CHECK(!copse_alloc_zeroed(96));
+  take(class_of_size(128));
+  copse_tunables.limit = 0;
+  vm_faults_install();
+  vm_faults_fail_from(VM_ANY, 1);
+  void *p = copse_alloc(96);
+  CHECK(!p || region_of(p) == class_of_size(96)); /* the step before may have been taken, and not used */
+  CHECK(!copse_alloc(48) && !copse_alloc(48));
+  vm_faults_fail_none();
+  CHECK((p = copse_alloc(48)) && region_of(p) == class_of_size(48));
+}
+
 FRESH(nothing_left_is_not_for_good) {
   reserve_least();
   void *p[8];
@@ -648,6 +671,7 @@ int main(void) {
     cmocka_unit_test(spare_of_a_blocked_thread),
     cmocka_unit_test(spares_that_are_fought_over),
     cmocka_unit_test(borrowing),
+    cmocka_unit_test(refused_is_not_full),
     cmocka_unit_test(nothing_left_is_not_for_good),
     cmocka_unit_test(no_bundle_no_matter),
     cmocka_unit_test(no_record_no_matter),

@@ -343,6 +343,35 @@ FRESH(while_another_thread_trims) {
   worker_end(&w);
 }
 
+/* fork waits for whoever holds a pool: the child finds none half-way. */
+static u32 half_way;
+static void hold_a_pool(void *argument) {
+  copse_lock_acquire(argument);
+  store_release(&half_way, (u32)1);
+  usleep(50000);
+  store_release(&half_way, (u32)2);
+  copse_lock_release(argument);
+}
+static void nobody_is_half_way(void) {
+  CHECK(half_way == 2);
+  check_and_use();
+}
+
+FRESH(while_another_thread_holds_a_lock) {
+  static struct worker w;
+  struct lock *locks[] = {&copse_pools[0].lock, &copse_pools[CLASSES - 1].lock, &copse_span_lock};
+  copse_free(copse_alloc(1), 1);
+  worker_start(&w);
+  for (unsigned i = 0; i < 3; i++) {
+    half_way = 0;
+    worker_begin(&w, hold_a_pool, locks[i]);
+    while (load_acquire(&half_way) == 0) usleep(100);
+    in_child(nobody_is_half_way);
+    worker_wait(&w);
+  }
+  worker_end(&w);
+}
+
 static void take_and_stop(void *argument) {
   stops_here = true;
   *(void **)argument = copse_alloc(400);
@@ -480,6 +509,7 @@ int main(void) {
     cmocka_unit_test(handlers_registered_before_ours),
     cmocka_unit_test(handlers_registered_after_ours),
     cmocka_unit_test(while_another_thread_trims),
+    cmocka_unit_test(while_another_thread_holds_a_lock),
     cmocka_unit_test(while_another_thread_grows),
     cmocka_unit_test(a_hundred_under_load),
   };

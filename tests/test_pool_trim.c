@@ -294,6 +294,40 @@ static void test_slotwise(void **state) {
   end();
 }
 
+/* Slots that are no multiple of a page: bare are those of which every byte went, and those alone are known to be zero. */
+static void test_bare_is_bare_to_the_last_byte(void **state) {
+  (void)state;
+  const unsigned sizes[] = {5120, 7168, 10240, 28672};
+  for (size_t page = 4096; page <= 65536; page *= 4)
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+      begin_page(class_of_size(sizes[i]), page);
+      u64 size = s.pool->size, runs[][2] = {{2, 6}, {8, 9}, {20, 47}, {60, 64 + 37}}, bare = 0;
+      take_until(64 * 3);
+      for (u64 j = 0; j < s.live; j++) memset(s.slot[j], 0xFF, size);
+      for (unsigned r = 0; r < 4; r++) {
+        uptr low = round_up((uptr)pool_address(s.pool, runs[r][0]), page);
+        uptr high = round_down((uptr)pool_address(s.pool, runs[r][1]), page);
+        put_range(runs[r][0], runs[r][1]);
+        for (u64 j = runs[r][0]; j < runs[r][1]; j++)
+          bare += (uptr)pool_address(s.pool, j) >= low && (uptr)pool_address(s.pool, j + 1) <= high;
+      }
+      struct pool_count before = count_of(s.pool);
+      trim(0);
+      assert_int_equal(count_of(s.pool).bare, before.bare + bare);
+      /* All of them, warm ones first: each is zero if it is said to be. */
+      for (u64 n = before.free - before.bare; n--;) {
+        void *p;
+        bool zero;
+        assert_int_equal(copse_pool_take_one(s.pool, &p, &zero), POOL_TAKEN);
+        for (u64 b = 0; zero && b < size; b++) assert_int_equal(((char *)p)[b], 0);
+        bare -= zero;
+        shadow_add(&s, p);
+      }
+      assert_int_equal(bare, 0);
+      end();
+    }
+}
+
 /* ---- refused ---- */
 
 static void test_refused(void **state) {
@@ -532,6 +566,22 @@ static void test_many_blocks_go_in_batches(void **state) {
   end();
 }
 
+/* A lock hold detaches 2 MB, or a block where that is more, or blocks up to where one ends on a page of 64 KB. */
+static void test_batches_are_bounded_in_bytes(void **state) {
+  (void)state;
+  const unsigned sizes[] = {640, 1024, 4096, 7168, 16384, 131072};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    begin(class_of_size(sizes[i]));
+    u64 size = s.pool->size, blocks = 1;
+    while (blocks * 64 * size % 65536) blocks++;
+    take_until(3 * blocks * 64 + 8 * MB / size);
+    shadow_put_all(&s);
+    assert_true(trim(0) > 8 * MB);
+    assert_true(most_detached > 0 && most_detached * size < 2 * MB + blocks * 64 * size);
+    end();
+  }
+}
+
 static void *trimmer(void *argument) {
   u64 bytes = 0;
   const unsigned rounds = SLOW_BUILD ? 200 : 1000;
@@ -608,6 +658,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_runs_of_small_slots_stay, clean_up),
     cmocka_unit_test_teardown(test_runs_across_blocks, clean_up),
     cmocka_unit_test_teardown(test_slotwise, clean_up),
+    cmocka_unit_test_teardown(test_bare_is_bare_to_the_last_byte, clean_up),
     cmocka_unit_test_teardown(test_refused, clean_up),
     cmocka_unit_test_teardown(test_refused_runs, clean_up),
     cmocka_unit_test_teardown(test_one_refused, clean_up),
@@ -616,6 +667,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_freeing_meanwhile, clean_up),
     cmocka_unit_test_teardown(test_at_random, clean_up),
     cmocka_unit_test_teardown(test_many_blocks_go_in_batches, clean_up),
+    cmocka_unit_test_teardown(test_batches_are_bounded_in_bytes, clean_up),
     cmocka_unit_test_teardown(test_trims_against_threads, clean_up),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

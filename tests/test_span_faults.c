@@ -4,6 +4,8 @@
  * call the parent was in.
  */
 #include "span_help.h"
+#include "span_run.h"
+#include "span_state.h"
 
 /* The span that the operations work on, and one behind it that is in the way. */
 static char *subject, *block;
@@ -32,6 +34,7 @@ struct operation {
   u64 cache, huge;
   long huge_2m;         /* pretended explicit huge pages */
   bool blocked;         /* something is right behind the subject */
+  bool seam;            /* and it was moved before, and grew there */
   void *(*run)(void);   /* NULL: refused */
   bool may_not_fail;    /* what frees always succeeds */
 };
@@ -50,22 +53,23 @@ static void *give_back(void) {
 static void *trim(void) { return copse_span_trim() ? &subject : NULL; }
 
 static const struct operation operations[] = {
-  {"take", 0, 1, 0, false, take_plain, false},
-  {"take, explicit huge pages", 0, 2, 100, false, take_plain, false},
-  {"take, too few explicit huge pages", 0, 2, 2, false, take_zeroed, false},
-  {"take zeroed", 0, 1, 0, false, take_zeroed, false},
-  {"take zeroed from the cache", GB, 0, 0, false, take_zeroed, false},
-  {"take aligned", 0, 0, 0, false, take_aligned, false},
-  {"grow a little", GB, 1, 0, false, grow_a_little, false},
-  {"grow in place", 0, 1, 0, false, grow, false},
-  {"grow by moving", 0, 1, 0, true, grow, false},
-  {"grow an explicit one", 0, 2, 100, false, grow, false},
-  {"shrink", 0, 1, 0, false, shrink, true},
-  {"shrink an explicit one", 0, 2, 100, false, shrink, false},
-  {"free", 0, 1, 0, false, give_back, true},
-  {"free into the cache", GB, 1, 0, false, give_back, true},
-  {"free an explicit one", 0, 2, 100, false, give_back, true},
-  {"trim", GB, 1, 0, false, trim, true},
+  {"take", 0, 1, 0, false, false, take_plain, false},
+  {"take, explicit huge pages", 0, 2, 100, false, false, take_plain, false},
+  {"take, too few explicit huge pages", 0, 2, 2, false, false, take_zeroed, false},
+  {"take zeroed", 0, 1, 0, false, false, take_zeroed, false},
+  {"take zeroed from the cache", GB, 0, 0, false, false, take_zeroed, false},
+  {"take aligned", 0, 0, 0, false, false, take_aligned, false},
+  {"grow a little", GB, 1, 0, false, false, grow_a_little, false},
+  {"grow in place", 0, 1, 0, false, false, grow, false},
+  {"grow by moving", 0, 1, 0, true, false, grow, false},
+  {"grow by moving again", 0, 1, 0, true, true, grow, false},
+  {"grow an explicit one", 0, 2, 100, false, false, grow, false},
+  {"shrink", 0, 1, 0, false, false, shrink, true},
+  {"shrink an explicit one", 0, 2, 100, false, false, shrink, false},
+  {"free", 0, 1, 0, false, false, give_back, true},
+  {"free into the cache", GB, 1, 0, false, false, give_back, true},
+  {"free an explicit one", 0, 2, 100, false, false, give_back, true},
+  {"trim", GB, 1, 0, false, false, trim, true},
 };
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
@@ -78,10 +82,17 @@ static void prepare(const struct operation *o) {
   mark(low, 17 * MB, 1);
   mark(cached, 12 * MB, 2);
   subject_size = 9 * MB;
-  assert_non_null(subject = copse_span_alloc(subject_size, 1, false));
+  assert_non_null(subject = copse_span_alloc(o->seam ? 3 * MB : subject_size, 1, false));
+  block = o->blocked ? copse_span_alloc(MB, 1, false) : NULL;
+  if (o->seam) {
+    char *before = subject;
+    mark(subject, 3 * MB, 1);
+    assert_true((subject = copse_span_resize(subject, subject_size)) != before);
+    assert_true(subject && copse_span_free(block));
+    block = copse_span_alloc(100 * MB, 1, false); /* too large for anywhere else */
+    assert_ptr_equal(block, subject + 10 * MB);
+  }
   mark(subject, subject_size, 77);
-  block = NULL;
-  if (o->blocked) assert_non_null(block = copse_span_alloc(MB, 1, false));
   assert_true(copse_span_free(low));
   assert_true(copse_span_free(cached)); /* kept, where the operation has a cache */
   assert_true(copse_span_valid());
@@ -97,6 +108,12 @@ static void clean_up(void *p) {
 /* The contents that an operation leaves in the subject. */
 static void check_subject(void) {
   if (subject) assert_true(marked(subject, min_u64(copse_span_size(subject), subject_size), 77));
+}
+
+/* What the system was asked to commit for spans, and what the bitmap says: the same, or some would never be given back. */
+static u64 others; /* committed, but not for spans */
+static u64 committed_bytes(void) {
+  return copse_run_count(copse_span_state.committed, 0, copse_span_state.granules) * GRANULE;
 }
 
 static void refuse_each(const struct operation *o, bool for_good, u64 *refusals) {
@@ -123,6 +140,7 @@ static void refuse_each(const struct operation *o, bool for_good, u64 *refusals)
     }
     assert_int_equal(copse_vm_counters.in_use, copse_span_counters.bytes + copse_span_counters.cached);
     check_subject();
+    assert_int_equal(copse_vm_counters.committed - others, committed_bytes());
     if (p && p != &subject && p != subject) {
       u64 size = copse_span_size(p);
       if (o->run != take_plain) assert_true(unmarked(p, size));
@@ -130,10 +148,10 @@ static void refuse_each(const struct operation *o, bool for_good, u64 *refusals)
       assert_true(marked(p, size, 3));
     }
     /* And it works again. */
-    void *q = copse_span_alloc(4 * MB, 1, true);
+    void *q = copse_span_alloc(70 * MB, 1, true); /* over where a move would have gone */
     assert_non_null(q);
-    assert_true(unmarked(q, 4 * MB));
-    mark(q, 4 * MB, 4);
+    assert_true(unmarked(q, 70 * MB));
+    mark(q, 70 * MB, 4);
     assert_true(copse_span_free(q));
     clean_up(p);
     assert_true(span_idle());
@@ -277,7 +295,9 @@ static void table(void **state) {
 
 static int begin(void **state) {
   (void)state;
-  return span_begin((u64)1 << 35) ? 0 : -1;
+  if (!span_begin((u64)1 << 35)) return -1;
+  others = copse_vm_counters.committed;
+  return 0;
 }
 
 int main(void) {

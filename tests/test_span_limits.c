@@ -28,23 +28,25 @@ static int data(void) {
   /* So does what is free and still accessible. */
   copse_tunables.span_cache = 0;
   CHECK(copse_span_free(p));
-  CHECK((p = copse_span_alloc(50 * MB, 512 * MB, true)) && zeros(p, 50 * MB));
+  char *low = copse_span_alloc(MB, 1, false); /* where it was */
+  CHECK(low == p && (p = copse_span_alloc(50 * MB, 512 * MB, true)) && zeros(p, 50 * MB));
+  CHECK(p - low == (ptrdiff_t)(512 * MB));
   fill(p, 50 * MB, 2);
   CHECK(!copse_span_alloc(40 * MB, 1, false) && copse_span_valid());
   CHECK((q = copse_span_alloc(10 * MB, 1, true)) && zeros(q, 10 * MB));
-  CHECK(copse_span_free(q));
+  CHECK(copse_span_free(q) && copse_span_free(low));
   /* In place it grows; to move, it would have to be there twice for a moment. */
   CHECK(copse_span_resize(p, 54 * MB) == p && (q = copse_span_alloc(MB, 2 * MB, false)));
   CHECK(!copse_span_resize(p, 120 * MB) && copse_span_size(p) == 54 * MB && filled_but_end(p, 50 * MB - 1, 2));
   CHECK(copse_span_free(p) && copse_span_free(q));
+  /* What a refused move would have gone over is not forgotten: the second attempt has its access. */
+  CHECK((p = copse_span_alloc(60 * MB, 1, false)) && copse_span_free(p));
   CHECK((p = copse_span_alloc(20 * MB, 1, false)));
   fill(p, 20 * MB, 3);
-  CHECK((q = copse_span_alloc(MB, 1, false)));
-  if ((uptr)q == (uptr)p + 20 * MB) {
-    char *moved = copse_span_resize(p, 30 * MB);
-    CHECK(moved && moved != p && filled_but_end(moved, 20 * MB - 1, 3));
-    p = moved;
-  }
+  CHECK((q = copse_span_alloc(MB, 1, false)) == p + 20 * MB);
+  char *moved = copse_span_resize(p, 30 * MB);
+  CHECK(moved && moved != p && filled_but_end(moved, 20 * MB - 1, 3));
+  p = moved;
   CHECK(copse_span_free(p) && copse_span_free(q));
   CHECK(span_idle());
   return 0;
@@ -154,7 +156,9 @@ static int huge_pages_used(void) {
   CHECK(copse_span_free(block));
   /* It comes back from the cache dirty, and is cleared by hand. */
   copse_tunables.span_cache = 32 * MB;
+  vm_faults_reset();
   CHECK(copse_span_free(p) && copse_span_alloc(10 * MB, 1, true) == p && zeros(p, 10 * MB));
+  CHECK(vm_faults.calls[VM_ANY] == 0);
   memset(p, 1, 10 * MB);
   CHECK(copse_span_free(p) && span_idle());
   /* After that the granules are common ones again. */

@@ -319,17 +319,13 @@ static void move_in_pieces(void **state) {
   copse_vm_unreserve(p, 32 * MB);
 }
 
+/* Where one fits, never two pass. */
 static void *charge(void *over) {
-  u64 granted = 0;
-  for (unsigned i = 0; i < 100000; i++) {
-    if (copse_vm_charge(3)) granted += 3;
-    if (load_relaxed(&copse_vm_counters.in_use) > 1000) ++*(u64 *)over;
-    if (granted > 300) {
-      copse_vm_uncharge(granted);
-      granted = 0;
-    }
+  for (unsigned i = 0; i < 1000000; i++) {
+    if (!copse_vm_charge(1)) continue;
+    if (load_relaxed(&copse_vm_counters.in_use) != 1) ++*(u64 *)over;
+    copse_vm_uncharge(1);
   }
-  copse_vm_uncharge(granted);
   return NULL;
 }
 
@@ -346,7 +342,8 @@ static void limit(void **state) {
   assert_false(copse_vm_charge(1));
   copse_vm_uncharge(1000);
   assert_int_equal(copse_vm_counters.in_use, before);
-  copse_tunables.limit = 1000;
+  assert_int_equal(before, 0);
+  copse_tunables.limit = 1;
   pthread_t threads[4];
   u64 over[4] = {0};
   for (unsigned i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, charge, &over[i]), 0);

@@ -61,6 +61,31 @@ static void expect_order(const unsigned *shifts, unsigned count) {
   assert_int_equal(seen, count);
 }
 
+static bool refuse_moves(const struct vm_record *call) { return call->kind == VM_MREMAP; }
+
+static bool in_range(const void *p) { return (const char *)p >= range && (const char *)p < range + 4 * GB; }
+
+/* A kernel that cannot move huge pages is not asked to move them over the reservation: it would leave a hole. */
+static void rehearsal(void **state) {
+  (void)state;
+  vm_faults.huge_1g = 0;
+  vm_faults.huge_2m = 100;
+  vm_faults.refuse = refuse_moves;
+  assert_int_equal(copse_vm_commit_huge(range, 6 * MB), 0);
+  for (u64 i = 0; i < vm_faults.calls[VM_ANY]; i++)
+    assert_false(vm_faults.log[i].kind == VM_MREMAP && in_range(vm_faults.log[i].address));
+  assert_true(vm_faults.calls[VM_MREMAP] > 0);
+  /* One that can is asked twice the first time, once from then on. */
+  vm_faults.refuse = NULL;
+  for (unsigned round = 0; round < 2; round++) {
+    vm_faults_reset();
+    vm_faults.huge_2m = 100;
+    assert_int_equal(copse_vm_commit_huge(range + round * 8 * MB, 6 * MB), 6 * MB);
+    assert_int_equal(vm_faults.calls[VM_MREMAP], 2 - round);
+    assert_true(in_range(vm_faults.log[vm_faults.calls[VM_ANY] - 1].address));
+  }
+}
+
 static void largest_first(void **state) {
   (void)state;
   vm_faults.huge_1g = 2;
@@ -227,6 +252,7 @@ static void real_fallbacks(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(rehearsal, setup, teardown), /* before any other moves one */
     cmocka_unit_test_setup_teardown(largest_first, setup, teardown),
     cmocka_unit_test_setup_teardown(fallbacks, setup, teardown),
     cmocka_unit_test_setup_teardown(where_1g_does_not_fit, setup, teardown),
