@@ -49,14 +49,24 @@ FRESH(refused_is_not_full) {
   for (unsigned class = 0; class < CLASSES; class++) copse_cache_drain(mine(), class);
   CHECK(copse_pools[class_of_size(128)].frontier >= 5000);
   copse_tunables.limit = copse_vm_counters.in_use;
+  /* Refused below the limit: what is free of the larger class is given back for it, and not borrowed. */
+  void *p = copse_alloc(96), *q = copse_alloc_zeroed(96);
+  CHECK(p && q && region_of(p) == class_of_size(96) && region_of(q) == class_of_size(96));
+  copse_free(p, 96);
+  copse_free(q, 96);
+  copse_thread_flush();
+  /* Now there is nothing to give back. */
+  copse_trim();
+  copse_tunables.limit = 1;
   errno = 0;
   CHECK(!copse_alloc(96) && errno == ENOMEM);
   CHECK(!copse_alloc_zeroed(96));
+  copse_tunables.limit = 0;
   take(class_of_size(128));
   copse_tunables.limit = 0;
   vm_faults_install();
   vm_faults_fail_from(VM_ANY, 1);
-  void *p = copse_alloc(96);
+  p = copse_alloc(96);
   CHECK(!p || region_of(p) == class_of_size(96)); /* the step before may have been taken, and not used */
   CHECK(!copse_alloc(48) && !copse_alloc(48));
   vm_faults_fail_none();
