@@ -59,8 +59,8 @@ FRESH(refused_is_not_full) {
   copse_trim();
   copse_tunables.limit = 1;
   errno = 0;
-  CHECK(!copse_alloc(96) && errno == ENOMEM);
-  CHECK(!copse_alloc_zeroed(96));
+  CHECK(!copse_alloc(2000) && errno == ENOMEM);
+  CHECK(!copse_alloc_zeroed(2000));
   copse_tunables.limit = 0;
   take(class_of_size(128));
   copse_tunables.limit = 0;
