@@ -35,7 +35,8 @@ tests_malloc_plugin_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /no
 
 if COPSE_CXX
 check_PROGRAMS += $(copse_dropin_cxx_programs)
-copse_dropin_test_cxxflags = $(AM_CXXFLAGS) $(copse_dropin_test_flags)
+# clang leaves sized deallocation out unless it is asked for.
+copse_dropin_test_cxxflags = $(AM_CXXFLAGS) $(copse_dropin_test_flags) -fsized-deallocation
 tests_test_new_SOURCES = tests/test_new.cc
 tests_test_new_CXXFLAGS = $(copse_dropin_test_cxxflags)
 tests_test_new_replaced_SOURCES = tests/test_new_replaced.cc
