@@ -30,8 +30,7 @@ static cold_path void *no_memory(void) {
  * be slots of this class, larger ones to borrow from, or room below the limit.
  */
 static cold_path void *last_resort(struct cache *c, unsigned class) {
-  copse_cache_flush_owner(c);
-  copse_trim_reclaim(c);
+  copse_trim_reclaim_owner(c);
   return copse_cache_refill_owner(c, class);
 }
 
@@ -57,8 +56,7 @@ static void *span_alloc(u64 size, u64 alignment, bool zero) {
   struct cache *c;
   if (unlikely(!p) && (c = copse_thread_cache())) {
     /* As above. */
-    copse_cache_flush_owner(c);
-    copse_trim_reclaim(c);
+    copse_trim_reclaim_owner(c);
     p = copse_span_alloc(size, alignment, zero);
   }
   if (unlikely(!p)) return no_memory();

@@ -18,7 +18,8 @@ static u64 give_back(u64 cooldown) {
   return bytes;
 }
 
-void copse_trim_reclaim(struct cache *mine) {
+void copse_trim_reclaim_owner(struct cache *mine) {
+  copse_cache_flush_owner(mine);
   gather(mine);
   give_back(0);
 }

@@ -8,10 +8,10 @@
 /* As copse_trim, by a thread whose record is `mine`, or NULL where it has none. */
 hidden u64 copse_trim_all(struct cache *mine);
 /*
- * Before memory is said to be out: returns to the pools what lies in the spares of all threads and in the recyclers, and
- * decommits all that is free, whatever the cooldown.  The caller has flushed its own cache.
+ * Before memory is said to be out: returns to the pools what lies in this thread's cache, in the spares of all threads and in
+ * the recyclers, and decommits all that is free, whatever the cooldown.
  */
-hidden void copse_trim_reclaim(struct cache *mine);
+hidden void copse_trim_reclaim_owner(struct cache *mine);
 /* As copse_trim_pending. */
 hidden u64 copse_trim_behind(void);
 
