@@ -19,8 +19,6 @@ u64 copse_generation;
 /* Batches of empty bundles, EMPTIES_KEPT / 2 each: the threads that only free need what those that only allocate leave. */
 static struct recycler empties;
 
-#define SPARE_COUNT ((u64)BUNDLE_BYTES - 1)
-static struct bundle *spare_bundle(u64 word) { return (struct bundle *)(word & ~SPARE_COUNT); }
 static u64 spare_word(struct bundle *b, unsigned count) { return (uptr)b | count; }
 
 /* How deep bundles of a class may be, by now. */

@@ -51,6 +51,10 @@ static inline struct recycler *recycler_of(unsigned class, unsigned shard) {
   return &copse_recyclers[class];
 }
 
+/* The parts of a spare's word. */
+#define SPARE_COUNT ((u64)BUNDLE_BYTES - 1)
+static inline struct bundle *spare_bundle(u64 word) { return (struct bundle *)(word & ~SPARE_COUNT); }
+
 /* The bundle that is both empty and full. */
 hidden extern struct bundle copse_bundle_dummy;
 static inline void **dummy_top(void) { return copse_bundle_dummy.slot + BUNDLE_SLOTS; }

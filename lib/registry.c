@@ -60,9 +60,9 @@ bool copse_cache_has_owner(struct cache *c, unsigned class, const void *p) {
   /* acquire, release: as in every exchange of a spare.  Away from its place nobody else reads or takes it. */
   u64 word = exchange_acquire(&c->spare[class], (u64)0), none = 0;
   if (!word) return false;
-  struct bundle *b = (struct bundle *)(word & ~(u64)(BUNDLE_BYTES - 1));
+  struct bundle *b = spare_bundle(word);
   bool found = false;
-  for (u64 i = 0; i < (word & (BUNDLE_BYTES - 1)); i++) found = found || b->bottom[i] == p;
+  for (u64 i = 0; i < (word & SPARE_COUNT); i++) found = found || b->bottom[i] == p;
   bool back = cas_release(&c->spare[class], &none, word);
   must(back); /* others only take spares */
   return found;
@@ -83,7 +83,7 @@ u64 copse_cache_count(unsigned class) {
     void **top = load_acquire(&c->hot.top[class]);
     if (top != dummy_top()) count += bundle_count(bundle_of(top), top);
     /* acquire: pairs with the owner's exchange, likewise. */
-    count += load_acquire(&c->spare[class]) & (BUNDLE_BYTES - 1);
+    count += load_acquire(&c->spare[class]) & SPARE_COUNT;
   }
   return count + copse_recycler_slots(recycler_of(class, 0));
 }
