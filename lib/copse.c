@@ -261,6 +261,13 @@ size_t copse_stats_json(char *buffer, size_t size) {
 int copse_tune_get(const char *name, uint64_t *value) { return copse_parameter_get(name, value); }
 int copse_tune_set(const char *name, uint64_t value) { return copse_parameter_set(name, value); }
 
+/* ---- misuse ---- */
+
+void copse_on_misuse(void (*handler)(const struct copse_misuse *misuse, void *context), void *context) {
+  (void)handler; /* in release nothing is found */
+  (void)context;
+}
+
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 

@@ -8,7 +8,8 @@
  * Errors:  a failed request returns NULL and sets errno to ENOMEM; failure is never sticky.  No function that
  *          frees changes errno.
  * Misuse:  what a `pre:` line asks for is not checked in release, where breaking it is undefined behaviour; it is
- *          checked in the instrumented library, where breaking it prints one line and aborts.
+ *          checked in the instrumented library, where breaking it prints a line and the stacks, and aborts; see
+ *          copse_on_misuse.
  */
 #ifndef COPSE_H
 #define COPSE_H
@@ -203,6 +204,24 @@ COPSE_API size_t copse_stats_json(char *buffer, size_t size);
  */
 COPSE_API int copse_tune_get(const char *name, uint64_t *value) __attribute__((nonnull));
 COPSE_API int copse_tune_set(const char *name, uint64_t value) __attribute__((nonnull));
+
+/* ------------------------------------------------------------------ misuse */
+
+/* What the instrumented library found.  Valid while the handler runs. */
+struct copse_misuse {
+  const char *function; /* that was called */
+  const char *what;     /* in a few words, for instance "freed before" */
+  const void *pointer;  /* that it was given, or NULL */
+  size_t size;          /* that it was given, or 0 */
+  size_t asked;         /* bytes once asked for at that place, or 0 where nothing is known of it */
+};
+
+/*
+ * Has `handler` called, with `context`, for each misuse that the instrumented library finds, after the report on stderr and
+ * in place of abort; NULL: abort again.  When it returns, the function that was misused does nothing, and returns NULL or 0.
+ * The handler may allocate.  One handler a process.  In release nothing is found, and this does nothing.
+ */
+COPSE_API void copse_on_misuse(void (*handler)(const struct copse_misuse *misuse, void *context), void *context);
 
 /* "MAJOR.MINOR.PATCH", of the library that runs; the instrumented one appends " instrumented". */
 COPSE_API const char *copse_version(void) __attribute__((const));

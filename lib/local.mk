@@ -2,13 +2,14 @@
 # The libraries.  Every source file is listed; tests/check-layers.sh knows which floor each belongs to.
 
 copse_core_sources = \
-  lib/atomic.h lib/base.h lib/check.h lib/check.c \
+  lib/atomic.h lib/base.h lib/annotate.h lib/check.h lib/check.c \
   lib/tunables.h lib/tunables.c lib/tune.h lib/tune.c \
   lib/lock.h lib/lock.c \
   lib/vm.h lib/vm_call.h lib/vm.c lib/vm_huge.c \
   lib/size_class.h lib/size_class.c \
   lib/bit_tree.h lib/bit_tree.c lib/chain.h lib/chain.c \
   lib/region.h lib/region.c \
+  lib/side.h lib/stack.h lib/quarantine.h lib/report.h lib/guard.h \
   lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c lib/pool_count.c \
   lib/span.h lib/span_state.h lib/span.c lib/span_claim.c lib/span_release.c lib/span_resize.c lib/span_cache.c \
   lib/span_check.c lib/span_run.h lib/span_run.c \

@@ -6,6 +6,7 @@
 #ifndef COPSE_TUNABLES_H
 #define COPSE_TUNABLES_H
 
+#include "annotate.h"
 #include "base.h"
 
 /* ---- constants: name, value, why ---- */
@@ -54,7 +55,20 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
   X(cooldown, 0, 0, 1000, false)    /* trims that a free block keeps its pages through */ \
   X(span_cache, (u64)32 << 20, 0, (u64)1 << 40, false) /* bytes of freed spans that keep their pages */ \
   X(limit, 0, 0, (u64)1 << 46, false) /* bytes in use, above which requests fail; 0: none */ \
-  X(reserve, (u64)1 << 44, (u64)1 << 27, (u64)1 << 44, true) /* bytes of address space to ask for */
+  X(reserve, (u64)1 << 44, (u64)1 << 27, (u64)1 << 44, true) /* bytes of address space to ask for */ \
+  COPSE_INSTRUMENTED_PARAMETERS(X)
+
+/* Of the instrumented library alone. */
+#ifdef COPSE_INSTRUMENTED
+#define COPSE_INSTRUMENTED_PARAMETERS(X) \
+  X(misuse, 0, 0, 1, false)         /* what follows a report: 0 abort, 1 a trap instruction, for debuggers */ \
+  X(quarantine, (u64)1 << 20, 0, (u64)1 << 30, false) /* bytes of freed slots that each class holds back */ \
+  X(stacks, 1, 0, 1, false)         /* whether the stacks of allocations and frees are kept */ \
+  X(leaks, 0, 0, 2, false)          /* at exit: 0 nothing, 1 list what is live, 2 and exit with status 23 if anything is */ \
+  X(tsan, COMPILED_WITH_TSAN, 0, 1, true) /* 0 copse's own synchronisation hides no race of the user's, 1 it is checked itself */
+#else
+#define COPSE_INSTRUMENTED_PARAMETERS(X)
+#endif
 
 struct tunables {
 #define X(name, value, least, greatest, early) u64 name;

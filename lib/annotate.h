@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tools are told: AddressSanitizer, ThreadSanitizer, MemorySanitizer, LeakSanitizer, valgrind.  The one ladder:
+ * no other file of lib/ names a tool, its macros or its headers.  In release all of it is nothing.
+ *
+ * The instrumented library is not compiled with any sanitizer: annotate*.c finds the runtimes of the program by weak
+ * symbols, and valgrind by its client requests.  The same source, compiled with one, works as well.
+ *
+ * A slot's life, and who is told what:
+ *   fresh    made accessible, never handed out     ASan 0xf7, valgrind no access, MSan uninitialised
+ *   alloc    handed out: exactly `size` bytes are the caller's, the rest up to `room` is a redzone
+ *                                                  ASan 0 and 0xfa, TSan a new heap block, MSan uninitialised
+ *   free     taken back: all of `room` is freed    ASan 0xfd, TSan a write to all of it, MSan uninitialised
+ *   recycle  left the quarantine, and may be handed out again: nothing may be accessed, as before
+ *   gone     about to be unmapped                  the tools forget it
+ * All of them take addresses that are multiples of 16 and `room` likewise; they access neither the slot nor a lock of copse.
+ */
+#ifndef COPSE_ANNOTATE_H
+#define COPSE_ANNOTATE_H
+
+#include "base.h"
+
+enum tool { TOOL_ASAN = 1, TOOL_TSAN = 2, TOOL_MSAN = 4, TOOL_LSAN = 8, TOOL_VALGRIND = 16 };
+
+#ifdef COPSE_INSTRUMENTED
+
+/* Whether copse itself is compiled with TSan, so that it sees copse's own synchronisation. */
+#if defined(__SANITIZE_THREAD__)
+#define COMPILED_WITH_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define COMPILED_WITH_TSAN 1
+#endif
+#endif
+#ifndef COMPILED_WITH_TSAN
+#define COMPILED_WITH_TSAN 0
+#endif
+
+/* Which tools are at work: bits of enum tool.  0 before copse_annotate_start.  Constant after it. */
+hidden extern unsigned copse_tools;
+
+/*
+ * Looks for the tools, and asserts that they listen (ASan's allow_user_poisoning).  Once, before anything is reserved:
+ * how much may be reserved depends on the tool.
+ */
+hidden void copse_annotate_start(void);
+/* How many bytes may be reserved in all under the tools at work; see SANITIZERS in doc/. */
+hidden u64 copse_annotate_reserve_most(void);
+/* The reservation stands: it may hold pointers (LSan's root region), and its slots are heap blocks (TSan). */
+hidden void copse_annotate_reserved(void *base, u64 bytes);
+
+hidden void copse_annotate_fresh(void *p, u64 bytes);
+hidden void copse_annotate_alloc(void *p, u64 size, u64 room, bool zeroed);
+hidden void copse_annotate_free(void *p, u64 size, u64 room);
+hidden void copse_annotate_recycle(void *p, u64 room);
+hidden void copse_annotate_gone(void *p, u64 bytes);
+
+/*
+ * TSan, variant `user`: between the two the calling thread's own synchronisation and accesses are copse's, and make no
+ * happens-before edge that could hide a race of the user's.  They nest.  Variant `selfcheck` does nothing here: copse's own
+ * edges are what is checked.
+ */
+hidden void copse_annotate_enter(void);
+hidden void copse_annotate_leave(void);
+/* Which variant: true for `selfcheck`, which is what a library that is itself compiled with TSan starts with. */
+hidden extern bool copse_annotate_selfcheck;
+
+/*
+ * ASan is about to print a report on `address`: `describe` prints what copse knows of it.  0 where no address is known.
+ * It runs inside the report, on the reporting thread: no lock that the thread may hold, no allocation.
+ */
+hidden void copse_annotate_on_report(void (*describe)(const void *address));
+/*
+ * Writes "function file:line" or what else is known of the code at `pc`, of a return address, into text[0..room); returns
+ * false where no tool's symbolizer is there.  For reports only.
+ */
+hidden bool copse_annotate_symbolize(uptr pc, char *text, u64 room);
+
+#else
+
+#define copse_tools 0u
+#define copse_annotate_start() ((void)0)
+#define copse_annotate_reserve_most() (~(u64)0)
+#define copse_annotate_reserved(base, bytes) ((void)0)
+#define copse_annotate_fresh(p, bytes) ((void)0)
+#define copse_annotate_alloc(p, size, room, zeroed) ((void)0)
+#define copse_annotate_free(p, size, room) ((void)0)
+#define copse_annotate_recycle(p, room) ((void)0)
+#define copse_annotate_gone(p, bytes) ((void)0)
+#define copse_annotate_enter() ((void)0)
+#define copse_annotate_leave() ((void)0)
+
+#endif
+
+#endif
