@@ -51,6 +51,8 @@ else
   mkdir -p "$root"
   root=$(cd "$root" && pwd)
 fi
+# As any root is: programs that change their user load their libraries through it.
+chmod 755 "$root"
 finish() {
   status=$?
   trap - EXIT
