@@ -49,7 +49,7 @@ static inline unsigned bundle_count(const struct bundle *b, void **top) { return
 static inline void bundle_open(struct bundle *b, unsigned depth) {
   void **bottom = b->slot + BUNDLE_SLOTS - depth;
   store_relaxed(&b->bottom, bottom);
-  bottom[-1] = NULL;
+  store_relaxed(bottom - 1, NULL);
 }
 
 /*

@@ -172,7 +172,7 @@ static struct bundle *open_empty(struct cache *c, unsigned class, struct bundle 
 static void deepen(struct bundle *b, unsigned count, unsigned depth) {
   void **from = b->bottom, **bottom = b->slot + BUNDLE_SLOTS - depth;
   unsigned moved = depth - count < count ? depth - count : count;
-  for (unsigned i = 0; i < moved; i++) bottom[i] = from[count - moved + i];
+  for (unsigned i = 0; i < moved; i++) store_relaxed(&bottom[i], from[count - moved + i]);
   order_stores();
   bundle_open(b, depth);
 }
@@ -182,7 +182,7 @@ void copse_cache_spill_owner(struct cache *c, unsigned class, void *p) {
   /* Whoever named a size names a class, and that one's bundle was full; by its address the slot may be of a larger one. */
   void **top = load_relaxed(&c->hot.top[class]);
   if ((uptr)top & (BUNDLE_BYTES - 1)) {
-    *top = p;
+    store_relaxed(top, p);
     store_release(&c->hot.top[class], top + 1); /* release: as in copse_hot_free_ */
     return;
   }
@@ -220,7 +220,7 @@ void copse_cache_spill_owner(struct cache *c, unsigned class, void *p) {
     copse_direct_put(1, &p, NULL);
     return;
   }
-  b->bottom[count] = p;
+  store_relaxed(&b->bottom[count], p);
   top_put(c, class, b, count + 1);
 }
 

@@ -84,6 +84,14 @@ hidden void copse_direct_put(unsigned n, void *const slots[], u64 *held);
 /* One slot of a slotwise class; *zero: its bytes are zero. */
 hidden void *copse_direct_alloc_zero(unsigned class, bool *zero);
 
+/* ---- cache_count.c ---- */
+
+/* Slots in the bundles of all records and recyclers, by the class that each one's address is in.  Exact where the threads are at
+ * rest. */
+hidden void copse_cache_count_all(u64 count[CLASSES]);
+/* Of one class. */
+hidden u64 copse_cache_count(unsigned class);
+
 /* ---- registry.c ---- */
 
 /* A record for the calling thread: one that is free, or a new one.  NULL: no memory. */
@@ -92,8 +100,6 @@ hidden struct cache *copse_cache_attach(void);
 hidden void copse_cache_detach_owner(struct cache *c);
 /* The first record; the others follow by `next`. */
 hidden struct cache *copse_cache_first(void);
-/* Slots in bundles of a class, in all records and the recycler.  Exact where the threads are at rest. */
-hidden u64 copse_cache_count(unsigned class);
 /* Whether any top is off the dummy. */
 hidden bool copse_cache_holds(const struct cache *c);
 /* Whether a free slot of the class lies in the calling thread's own bundles.  Instrumented only. */

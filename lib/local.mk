@@ -14,7 +14,7 @@ copse_core_sources = \
   lib/span_check.c lib/span_run.h lib/span_run.c \
   lib/bundle.h lib/bundle.c \
   lib/recycler.h lib/recycler.c \
-  lib/cache.h lib/cache.c lib/cache_direct.c lib/registry.c \
+  lib/cache.h lib/cache.c lib/cache_direct.c lib/cache_count.c lib/registry.c \
   lib/start.h lib/start.c \
   lib/trim.h lib/trim.c \
   lib/stats.h lib/stats.c \

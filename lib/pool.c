@@ -122,14 +122,15 @@ static unsigned gather_locked(struct pool *p, unsigned n, struct gathered g[64],
   return pieces;
 }
 
+/* relaxed: statistics may look at the bundle that this fills. */
 static void spread(const struct pool *p, const struct gathered g[], unsigned pieces, unsigned total, void *out[]) {
   void **next = out + total;
   for (unsigned i = 0; i < pieces; i++) {
     char *base = pool_address(p, g[i].block << 6);
     if (g[i].mask == ~(u64)0) {
-      for (unsigned slot = 0; slot < 64; slot++, base += p->size) *--next = base;
+      for (unsigned slot = 0; slot < 64; slot++, base += p->size) store_relaxed(--next, (void *)base);
     } else {
-      for (u64 mask = g[i].mask; mask; mask &= mask - 1) *--next = base + lowest_bit(mask) * p->size;
+      for (u64 mask = g[i].mask; mask; mask &= mask - 1) store_relaxed(--next, (void *)(base + lowest_bit(mask) * p->size));
     }
   }
   must(next == out);

@@ -76,18 +76,6 @@ bool copse_cache_holds(const struct cache *c) {
   return false;
 }
 
-u64 copse_cache_count(unsigned class) {
-  u64 count = 0;
-  for (struct cache *c = copse_cache_first(); c; c = c->next) {
-    /* acquire: pairs with the owner's release: the bundle's bottom is visible. */
-    void **top = load_acquire(&c->hot.top[class]);
-    if (top != dummy_top()) count += bundle_count(bundle_of(top), top);
-    /* acquire: pairs with the owner's exchange, likewise. */
-    count += load_acquire(&c->spare[class]) & SPARE_COUNT;
-  }
-  return count + copse_recycler_slots(recycler_of(class, 0));
-}
-
 /* ---- in a child of fork ---- */
 
 /* Set in `held` of the bundles that are in a place, while what is in none is looked for. */
