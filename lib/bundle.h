@@ -2,17 +2,20 @@
 /*
  * A bundle: up to 64 slot addresses, out of band, on a 1 KB boundary.  Its memory is never unmapped.
  *
- *   0        448    456     464                504    512                     1024
- *   |  none  | next | batch | bottom | ...     | NULL | slot 0 .. slot 63 |
+ *   0        448    456     464      472    480           504    512                     1024
+ *   |  none  | next | batch | bottom | held | made .. | - | NULL | slot 0 .. slot 63 |
  *
  * A bundle of depth d uses the upper d slots; the word below them is NULL.  A bundle of class c is a promise: every slot
  * in it is at least that large and that aligned.
  * It belongs to one thread at a time (its top, its spare, its empties) or to a recycler.
+ * Between two of these places it is in some thread's hand, and `held` says what is in it, at every instruction: so a child of
+ * fork, which finds bundles in no place, knows what is lost with them.  In a place, `held` is out of date.
  */
 #ifndef COPSE_BUNDLE_H
 #define COPSE_BUNDLE_H
 
 #include "atomic.h"
+#include "held.h"
 
 enum { BUNDLE_BYTES = 1024, BUNDLE_SLOTS = 64 };
 
@@ -21,7 +24,10 @@ struct bundle {
   struct bundle *next;  /* in a recycler: the one below.  Atomic, relaxed: a pop that lost reads a stale one, and retries */
   struct bundle *batch; /* of empties: the next in this thread's list, or in the batch */
   void **bottom;        /* &slot[64 - depth] */
-  void *reserved[4];
+  u64 held;             /* slots at `bottom` that are in no other place, while the bundle is in a hand: see held.h */
+  struct bundle *made;  /* of the first of those made at once: the first of those made before */
+  u64 made_count;       /* and how many they are */
+  void *reserved;
   void *null;
   void *slot[BUNDLE_SLOTS];
 };
@@ -43,7 +49,7 @@ static inline unsigned bundle_count(const struct bundle *b, void **top) { return
 static inline void bundle_open(struct bundle *b, unsigned depth) {
   void **bottom = b->slot + BUNDLE_SLOTS - depth;
   store_relaxed(&b->bottom, bottom);
-  bottom[-1] = NULL;
+  store_relaxed(bottom - 1, NULL);
 }
 
 /*
@@ -51,5 +57,7 @@ static inline void bundle_open(struct bundle *b, unsigned depth) {
  * each claimant commits its own.
  */
 hidden struct bundle *copse_bundle_make(unsigned n);
+/* The first of those made last; the others follow by `made`.  For a child of fork. */
+hidden extern struct bundle *copse_bundles_made;
 
 #endif

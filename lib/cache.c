@@ -73,9 +73,6 @@ static struct bundle *empty_take(struct cache *c) {
 
 /* ---- the top ---- */
 
-/* Says how many slots are between two places, for a child of fork to count.  relaxed: nobody else reads it. */
-static void flight(struct cache *c, unsigned class, unsigned count) { store_relaxed(&c->flight, (u64)class << 8 | count); }
-
 /* The bundle that the thread works on, away from its place; NULL where it is the dummy. */
 static struct bundle *top_take(struct cache *c, unsigned class, unsigned *count) {
   void **top = load_relaxed(&c->hot.top[class]);
@@ -83,8 +80,9 @@ static struct bundle *top_take(struct cache *c, unsigned class, unsigned *count)
   if (top == dummy_top()) return NULL;
   struct bundle *b = bundle_of(top);
   *count = bundle_count(b, top);
+  store_relaxed(&b->held, (u64)*count);
+  order_stores();
   /* relaxed: other threads read the top, and nothing through the dummy's. */
-  flight(c, class, *count);
   store_relaxed(&c->hot.top[class], dummy_top());
   /* What follows writes the new place of the bundle and its slots. */
   order_stores();
@@ -95,7 +93,6 @@ static struct bundle *top_take(struct cache *c, unsigned class, unsigned *count)
 static void top_put(struct cache *c, unsigned class, struct bundle *b, unsigned count) {
   /* release: pairs with the acquire in copse_cache_count and copse_cache_fork_child: its slots and bottom are visible. */
   store_release(&c->hot.top[class], bundle_bottom(b) + count);
-  flight(c, 0, 0);
 }
 
 /* Takes the bundle's last slot on its way to the top. */
@@ -131,13 +128,11 @@ void *copse_cache_refill_owner(struct cache *c, unsigned class) {
     u64 spare = spare_exchange(c, class, b ? spare_word(b, 0) : 0);
     b = spare_bundle(spare); /* NULL: a trim was faster */
     count = (unsigned)(spare & SPARE_COUNT);
-    flight(c, class, count);
     if (count) return top_put_and_pop(c, class, b, count);
   }
   struct bundle *full = copse_recycler_pop_mpmc(recycler_of(class, 0));
   if (full) {
     retire(c, class, b);
-    flight(c, class, bundle_depth(full));
     count_owner(&c->pops, 1);
     if (c->depth[class] < bundle_depth(full)) c->depth[class] = (u8)bundle_depth(full);
     return top_put_and_pop(c, class, full, bundle_depth(full));
@@ -147,7 +142,7 @@ void *copse_cache_refill_owner(struct cache *c, unsigned class) {
   unsigned limit = depth_limit(class), depth = c->depth[class] ? 2u * c->depth[class] : DEPTH_FIRST;
   if (depth > limit) depth = limit;
   bundle_open(b, depth);
-  count = copse_direct_take(class, depth, b->bottom);
+  count = copse_direct_take(class, depth, b->bottom, &b->held);
   if (!count) {
     empty_put(c, b);
     return NULL;
@@ -170,11 +165,16 @@ static struct bundle *open_empty(struct cache *c, unsigned class, struct bundle 
   return b;
 }
 
-/* Makes room in a full bundle that is not as deep as it may be. */
+/*
+ * Makes room in a full bundle that is not as deep as it may be.  What moves is copied to where nothing is, before the bottom
+ * says so: a child of fork finds the slots in either.
+ */
 static void deepen(struct bundle *b, unsigned count, unsigned depth) {
-  void **from = b->bottom;
+  void **from = b->bottom, **bottom = b->slot + BUNDLE_SLOTS - depth;
+  unsigned moved = depth - count < count ? depth - count : count;
+  for (unsigned i = 0; i < moved; i++) store_relaxed(&bottom[i], from[count - moved + i]);
+  order_stores();
   bundle_open(b, depth);
-  for (unsigned i = 0; i < count; i++) b->bottom[i] = from[i];
 }
 
 void copse_cache_spill_owner(struct cache *c, unsigned class, void *p) {
@@ -182,7 +182,7 @@ void copse_cache_spill_owner(struct cache *c, unsigned class, void *p) {
   /* Whoever named a size names a class, and that one's bundle was full; by its address the slot may be of a larger one. */
   void **top = load_relaxed(&c->hot.top[class]);
   if ((uptr)top & (BUNDLE_BYTES - 1)) {
-    *top = p;
+    store_relaxed(top, p);
     store_release(&c->hot.top[class], top + 1); /* release: as in copse_hot_free_ */
     return;
   }
@@ -198,14 +198,13 @@ void copse_cache_spill_owner(struct cache *c, unsigned class, void *p) {
     u64 spare = spare_exchange(c, class, spare_word(b, count));
     b = spare_bundle(spare);
     count = (unsigned)(spare & SPARE_COUNT);
-    flight(c, class, count);
     if (count) {
       unsigned depth = bundle_depth(b);
       if (count == depth && copse_recycler_push_mpmc(recycler_of(class, 0), b, recycler_cap(class, depth))) {
         count_owner(&c->pushes, 1);
         b = NULL;
       } else {
-        copse_direct_put(count, b->bottom);
+        copse_direct_put(count, b->bottom, &b->held);
         count_owner(&c->flushes, 1);
       }
       count = 0;
@@ -218,10 +217,10 @@ void copse_cache_spill_owner(struct cache *c, unsigned class, void *p) {
     b = open_empty(c, class, b);
   }
   if (!b) {
-    copse_direct_put(1, &p);
+    copse_direct_put(1, &p, NULL);
     return;
   }
-  b->bottom[count] = p;
+  store_relaxed(&b->bottom[count], p);
   top_put(c, class, b, count + 1);
 }
 
@@ -234,7 +233,7 @@ void copse_cache_take_spare(struct cache *c, unsigned class, struct cache *of) {
   u64 spare = exchange_acquire(&of->spare[class], (u64)0);
   if (!spare) return;
   struct bundle *b = spare_bundle(spare);
-  copse_direct_put((unsigned)(spare & SPARE_COUNT), b->bottom);
+  copse_direct_put((unsigned)(spare & SPARE_COUNT), b->bottom, &b->held);
   empty_put(c, b);
 }
 
@@ -242,7 +241,7 @@ void copse_cache_drain(struct cache *c, unsigned class) {
   struct bundle *b;
   /* Bounded: a recycler never holds more, and what comes in meanwhile can wait. */
   for (unsigned i = 0; i < RECYCLER_MAX && (b = copse_recycler_pop_mpmc(recycler_of(class, 0))); i++) {
-    copse_direct_put(bundle_depth(b), b->bottom);
+    copse_direct_put(bundle_depth(b), b->bottom, &b->held);
     empty_put(c, b);
   }
 }
@@ -252,8 +251,7 @@ void copse_cache_flush_owner(struct cache *c) {
     unsigned count;
     struct bundle *b = top_take(c, class, &count);
     if (b) {
-      copse_direct_put(count, b->bottom);
-      flight(c, 0, 0);
+      copse_direct_put(count, b->bottom, &b->held);
       empty_put(c, b);
       count_owner(&c->flushes, 1);
     }

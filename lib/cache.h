@@ -4,9 +4,9 @@
  *
  * Records are never unmapped; a record of a thread that ended is taken by the next one.  Only its thread writes a record,
  * but for the spares, which are exchanged atomically, so that a trim can take those of a thread that is blocked.
- * At every instruction a slot is reachable from at most one of {top, spare, recycler, block word}: the private view is
- * emptied first, the new place is written last.  So a child of fork never finds a slot twice; what was in between is lost
- * and counted.
+ * At every instruction a slot that nobody has is in exactly one of {top, spare, recycler, block word, a bundle in a hand}: a
+ * bundle's `held` is right before it leaves a place and until it is in the next, and each is entered and left by one store, or
+ * under a pool's lock.  So a child of fork finds each slot once, and what was in another thread's hand is lost and counted.
  *
  * A thread starts on the record `start`, whose tops point into a bundle that is both empty and full; so its first call
  * needs no test.  After its end it stands on `exited`, just such a one: then every operation goes to the pool.
@@ -31,7 +31,6 @@ struct cache {
 
   /* Owner writes, trim reads. */
   u64 seen __attribute__((aligned(APART))); /* the generation that this thread has followed */
-  u64 flight;                    /* class << 8 | slots between two places, as far as is known */
 
   /* Atomic, written by anybody. */
   u64 spare[CLASSES] __attribute__((aligned(APART))); /* bundle | slots in it; 0: none */
@@ -78,12 +77,20 @@ hidden void copse_cache_drain(struct cache *c, unsigned class);
 
 /* One slot of the class from its pool, or of a larger one where that is full.  NULL: no memory. */
 hidden void *copse_direct_alloc(unsigned class);
-/* The same, up to `n` slots into out[0..n), the first choice last.  Returns how many. */
-hidden unsigned copse_direct_take(unsigned class, unsigned n, void *out[]);
-/* Returns slots of any classes to their pools. */
-hidden void copse_direct_put(unsigned n, void *const slots[]);
+/* The same, up to `n` slots into out[0..n), the first choice last; `held` as for the pool.  Returns how many. */
+hidden unsigned copse_direct_take(unsigned class, unsigned n, void *out[], u64 *held);
+/* Returns slots of any classes to their pools; `held` likewise. */
+hidden void copse_direct_put(unsigned n, void *const slots[], u64 *held);
 /* One slot of a slotwise class; *zero: its bytes are zero. */
 hidden void *copse_direct_alloc_zero(unsigned class, bool *zero);
+
+/* ---- cache_count.c ---- */
+
+/* Slots in the bundles of all records and recyclers, by the class that each one's address is in.  Exact where the threads are at
+ * rest. */
+hidden void copse_cache_count_all(u64 count[CLASSES]);
+/* Of one class. */
+hidden u64 copse_cache_count(unsigned class);
 
 /* ---- registry.c ---- */
 
@@ -93,14 +100,12 @@ hidden struct cache *copse_cache_attach(void);
 hidden void copse_cache_detach_owner(struct cache *c);
 /* The first record; the others follow by `next`. */
 hidden struct cache *copse_cache_first(void);
-/* Slots in bundles of a class, in all records and the recycler.  Exact where the threads are at rest. */
-hidden u64 copse_cache_count(unsigned class);
 /* Whether any top is off the dummy. */
 hidden bool copse_cache_holds(const struct cache *c);
 /* Whether a free slot of the class lies in the calling thread's own bundles.  Instrumented only. */
 hidden bool copse_cache_has_owner(struct cache *c, unsigned class, const void *p);
-/* In a forked child: what the threads that do not exist here had cached goes back to the pools; what was
- * between two places is counted as lost. */
+/* In a forked child: what the threads that do not exist here had cached goes back to the pools; what they had in their
+ * hands is counted as lost. */
 hidden void copse_cache_fork_child(struct cache *mine);
 
 static inline struct cache *cache_of_hot(struct copse_hot_ *hot) { return (struct cache *)(void *)hot; }

@@ -10,11 +10,11 @@
  */
 static bool may_borrow(unsigned from) { return is_power_of_two(class_size(from)); }
 
-unsigned copse_direct_take(unsigned class, unsigned n, void *out[]) {
+unsigned copse_direct_take(unsigned class, unsigned n, void *out[], u64 *held) {
   unsigned taken = 0;
   for (unsigned from = class; from < CLASSES; from++) {
     if (from != class && !may_borrow(from)) continue;
-    enum pool_outcome outcome = copse_pool_take(&copse_pools[from], from == class ? n : 1, out, &taken);
+    enum pool_outcome outcome = copse_pool_take_held(&copse_pools[from], from == class ? n : 1, out, &taken, held);
     if (outcome == POOL_TAKEN) return taken;
     if (outcome == POOL_REFUSED) return 0;
   }
@@ -23,7 +23,7 @@ unsigned copse_direct_take(unsigned class, unsigned n, void *out[]) {
 
 void *copse_direct_alloc(unsigned class) {
   void *p;
-  return copse_direct_take(class, 1, &p) ? p : NULL;
+  return copse_direct_take(class, 1, &p, NULL) ? p : NULL;
 }
 
 void *copse_direct_alloc_zero(unsigned class, bool *zero) {
@@ -34,12 +34,13 @@ void *copse_direct_alloc_zero(unsigned class, bool *zero) {
   return outcome == POOL_EXHAUSTED ? copse_direct_alloc(class) : NULL;
 }
 
-void copse_direct_put(unsigned n, void *const slots[]) {
-  for (unsigned i = 0; i < n;) {
-    u64 class = region_of(slots[i]);
-    unsigned from = i;
+void copse_direct_put(unsigned n, void *const slots[], u64 *held) {
+  /* From the end, so that what is left is always the first of them. */
+  while (n) {
+    u64 class = region_of(slots[n - 1]);
+    unsigned to = n;
     must(class < CLASSES);
-    while (i < n && region_of(slots[i]) == class) i++;
-    copse_pool_put(&copse_pools[class], i - from, slots + from);
+    while (n && region_of(slots[n - 1]) == class) n--;
+    copse_pool_put_held(&copse_pools[class], to - n, slots + n, held);
   }
 }

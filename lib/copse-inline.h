@@ -86,7 +86,8 @@ static inline void copse_hot_free_(struct copse_hot_ *hot, uint64_t region, void
     copse_free_slow_(p);
     return;
   }
-  *top = p;
+  /* relaxed: statistics read the slots of bundles that are in use. */
+  __atomic_store_n(top, p, __ATOMIC_RELAXED);
   /* release: a child of fork that reads this top finds the slot written below it (copse_cache_fork_child). */
   __atomic_store_n(&hot->top[region], top + 1, __ATOMIC_RELEASE);
 }

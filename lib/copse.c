@@ -146,7 +146,7 @@ void copse_free_slow_(void *p) {
     if (c)
       copse_cache_spill_owner(c, (unsigned)region, p);
     else
-      copse_direct_put(1, &p);
+      copse_direct_put(1, &p, NULL);
   }
   errno = saved;
 }

@@ -2,7 +2,7 @@
 # The libraries.  Every source file is listed; tests/check-layers.sh knows which floor each belongs to.
 
 copse_core_sources = \
-  lib/atomic.h lib/base.h lib/annotate.h lib/check.h lib/check.c \
+  lib/atomic.h lib/base.h lib/annotate.h lib/held.h lib/check.h lib/check.c \
   lib/tunables.h lib/tunables.c lib/tune.h lib/tune.c \
   lib/lock.h lib/lock.c \
   lib/vm.h lib/vm_call.h lib/vm.c lib/vm_huge.c \
@@ -15,7 +15,7 @@ copse_core_sources = \
   lib/span_check.c lib/span_run.h lib/span_run.c \
   lib/bundle.h lib/bundle.c \
   lib/recycler.h lib/recycler.c \
-  lib/cache.h lib/cache.c lib/cache_direct.c lib/registry.c \
+  lib/cache.h lib/cache.c lib/cache_direct.c lib/cache_count.c lib/registry.c \
   lib/start.h lib/start.c \
   lib/trim.h lib/trim.c \
   lib/stats.h lib/stats.c \

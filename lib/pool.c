@@ -2,6 +2,7 @@
 /* Taking slots from a pool and putting them back.  Growth is in pool_grow.c, giving pages back in pool_trim.c. */
 #include "pool.h"
 #include "check.h"
+#include "held.h"
 #include "tunables.h"
 #include "vm.h"
 
@@ -121,20 +122,21 @@ static unsigned gather_locked(struct pool *p, unsigned n, struct gathered g[64],
   return pieces;
 }
 
+/* relaxed: statistics may look at the bundle that this fills. */
 static void spread(const struct pool *p, const struct gathered g[], unsigned pieces, unsigned total, void *out[]) {
   void **next = out + total;
   for (unsigned i = 0; i < pieces; i++) {
     char *base = pool_address(p, g[i].block << 6);
     if (g[i].mask == ~(u64)0) {
-      for (unsigned slot = 0; slot < 64; slot++, base += p->size) *--next = base;
+      for (unsigned slot = 0; slot < 64; slot++, base += p->size) store_relaxed(--next, (void *)base);
     } else {
-      for (u64 mask = g[i].mask; mask; mask &= mask - 1) *--next = base + lowest_bit(mask) * p->size;
+      for (u64 mask = g[i].mask; mask; mask &= mask - 1) store_relaxed(--next, (void *)(base + lowest_bit(mask) * p->size));
     }
   }
   must(next == out);
 }
 
-static enum pool_outcome take(struct pool *p, unsigned n, void *out[], unsigned *taken, bool *bare) {
+static enum pool_outcome take(struct pool *p, unsigned n, void *out[], unsigned *taken, bool *bare, u64 *held) {
   struct gathered g[64];
   unsigned pieces;
   bool refused = false, small = false;
@@ -160,21 +162,26 @@ static enum pool_outcome take(struct pool *p, unsigned n, void *out[], unsigned 
       n = 1;
     }
   }
+  if (held && pieces) store_relaxed(held, held_blank(p->class, *taken));
   copse_lock_release(&p->lock);
   if (!pieces) return POOL_REFUSED;
   spread(p, g, pieces, *taken, out);
+  if (held) {
+    order_stores();
+    store_relaxed(held, (u64)*taken);
+  }
   return POOL_TAKEN;
 }
 
-enum pool_outcome copse_pool_take(struct pool *p, unsigned n, void *out[], unsigned *taken) {
+enum pool_outcome copse_pool_take_held(struct pool *p, unsigned n, void *out[], unsigned *taken, u64 *held) {
   bool bare;
   must(n >= 1 && n <= 64);
-  return take(p, n, out, taken, &bare);
+  return take(p, n, out, taken, &bare, held);
 }
 
 enum pool_outcome copse_pool_take_one(struct pool *p, void **out, bool *zero) {
   unsigned taken;
-  enum pool_outcome outcome = take(p, 1, out, &taken, zero);
+  enum pool_outcome outcome = take(p, 1, out, &taken, zero, NULL);
   *zero = *zero && p->slotwise;
   return outcome;
 }
@@ -204,7 +211,7 @@ static void free_bits_locked(struct pool *p, u64 block, u64 mask) {
   }
 }
 
-void copse_pool_put(struct pool *p, unsigned n, void *const slots[]) {
+void copse_pool_put_held(struct pool *p, unsigned n, void *const slots[], u64 *held) {
   u64 at[64];
   while (n) {
     unsigned some = n < 64 ? n : 64;
@@ -223,6 +230,7 @@ void copse_pool_put(struct pool *p, unsigned n, void *const slots[]) {
       }
       free_bits_locked(p, block, mask);
     }
+    if (held) store_relaxed(held, load_relaxed(held) - some);
     copse_lock_release(&p->lock);
     slots += some;
     n -= some;

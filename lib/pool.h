@@ -88,12 +88,18 @@ enum pool_outcome {
  * Takes up to `n` (1 to 64) slots: out[0..*taken), the first choice last: those of partial blocks before those of vacant
  * ones, warm before bare, then low addresses before high.
  * Never blocks on another thread's system call.
+ * held: of the bundle that `out` is in, or NULL.  It is set as the slots leave their blocks, under the lock, so that there is no
+ * instant at which a child of fork would find them in neither.
  */
-hidden enum pool_outcome copse_pool_take(struct pool *p, unsigned n, void *out[], unsigned *taken);
+hidden enum pool_outcome copse_pool_take_held(struct pool *p, unsigned n, void *out[], unsigned *taken, u64 *held);
+static inline enum pool_outcome copse_pool_take(struct pool *p, unsigned n, void *out[], unsigned *taken) {
+  return copse_pool_take_held(p, n, out, taken, NULL);
+}
 /* The same for one slot of a slotwise pool; *zero says whether its bytes are known to be zero. */
 hidden enum pool_outcome copse_pool_take_one(struct pool *p, void **out, bool *zero);
-/* Returns slots, each of which is of this pool. */
-hidden void copse_pool_put(struct pool *p, unsigned n, void *const slots[]);
+/* Returns slots, each of which is of this pool.  held: of the bundle that they are the last in, or NULL; counted down likewise. */
+hidden void copse_pool_put_held(struct pool *p, unsigned n, void *const slots[], u64 *held);
+static inline void copse_pool_put(struct pool *p, unsigned n, void *const slots[]) { copse_pool_put_held(p, n, slots, NULL); }
 
 /*
  * Gives pages back: with a cooldown of 0 of all free slots, else of those that have been free for so many calls.

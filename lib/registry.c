@@ -76,24 +76,61 @@ bool copse_cache_holds(const struct cache *c) {
   return false;
 }
 
-u64 copse_cache_count(unsigned class) {
-  u64 count = 0;
-  for (struct cache *c = copse_cache_first(); c; c = c->next) {
-    /* acquire: pairs with the owner's release: the bundle's bottom is visible. */
-    void **top = load_acquire(&c->hot.top[class]);
-    if (top != dummy_top()) count += bundle_count(bundle_of(top), top);
-    /* acquire: pairs with the owner's exchange, likewise. */
-    count += load_acquire(&c->spare[class]) & SPARE_COUNT;
+/* ---- in a child of fork ---- */
+
+/* Set in `held` of the bundles that are in a place, while what is in none is looked for. */
+#define HELD_PLACED ((u64)1 << 62)
+
+static void placed(struct bundle *b) { store_relaxed(&b->held, load_relaxed(&b->held) | HELD_PLACED); }
+
+static void mark_places(void) {
+  for (struct cache *c = copse_cache_first(); c; c = c->next)
+    for (unsigned class = 0; class < CLASSES; class++) {
+      void **top = load_relaxed(&c->hot.top[class]);
+      if (top != dummy_top()) placed(bundle_of(top));
+      u64 spare = load_relaxed(&c->spare[class]);
+      if (spare) placed(spare_bundle(spare));
+    }
+  for (unsigned class = 0; class < CLASSES; class++) {
+    u64 head = load_relaxed(&recycler_of(class, 0)->head.low);
+    struct bundle *b = (struct bundle *)(head & ~RECYCLER_COUNT);
+    for (u64 i = head & RECYCLER_COUNT; i--; b = load_relaxed(&b->next)) placed(b);
   }
-  return count + copse_recycler_slots(recycler_of(class, 0));
+}
+
+/* The slots in a bundle that is in no place went with the thread that held it.  Blank ones are counted by their class, others
+ * by their addresses. */
+static void lose(struct bundle *b, u64 held) {
+  unsigned count = held_count(held);
+  if (held & HELD_BLANK) copse_pools[held_class(held)].lost += count;
+  else
+    for (unsigned i = 0; i < count; i++) copse_pools[region_of(b->bottom[i])].lost++;
+  store_relaxed(&b->held, (u64)0);
+}
+
+static void count_lost(void) {
+  mark_places();
+  for (struct bundle *made = load_relaxed(&copse_bundles_made); made; made = made->made)
+    for (u64 i = 0; i < made->made_count; i++) {
+      u64 held = load_relaxed(&made[i].held);
+      if (held & HELD_PLACED)
+        store_relaxed(&made[i].held, held & ~HELD_PLACED);
+      else if (held)
+        lose(&made[i], held);
+    }
 }
 
 void copse_cache_fork_child(struct cache *mine) {
+  bool others = false;
+  for (struct cache *c = copse_cache_first(); c; c = c->next) others = others || (c != mine && load_relaxed(&c->taken));
+  /* Without other threads nothing is in any hand, and the child need not touch all bundles. */
+  if (!others) return;
+  count_lost();
   for (struct cache *c = copse_cache_first(); c; c = c->next) {
     if (c == mine || !load_relaxed(&c->taken)) continue;
-    u64 flight = load_relaxed(&c->flight);
-    store_relaxed(&c->flight, (u64)0);
-    copse_pools[flight >> 8].lost += flight & 255;
+    /* Its thread may have been about to count them. */
+    c->empties_count = 0;
+    for (struct bundle *b = c->empties; b; b = b->batch) c->empties_count++;
     /* Its thread is not here: this one acts as the owner. */
     copse_cache_detach_owner(c);
   }

@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static void take_class(unsigned class, struct copse_class_stats *out) {
+static void take_class(unsigned class, u64 cached, struct copse_class_stats *out) {
   struct pool_count count;
   copse_pool_count(&copse_pools[class], &count);
   *out = (struct copse_class_stats){
     .size = class_size(class),
     .blocks = count.blocks,
-    .cached = copse_cache_count(class),
+    .cached = cached,
     .free = count.free,
     .detached = count.detached,
     .uncommitted = count.uncommitted,
@@ -51,7 +51,9 @@ void copse_stats_take(struct copse_stats *out) {
     out->pops += load_relaxed(&c->pops);
     out->pushes += load_relaxed(&c->pushes);
   }
-  for (unsigned class = 0; class < CLASSES; class++) take_class(class, &out->classes[class]);
+  u64 cached[CLASSES];
+  copse_cache_count_all(cached);
+  for (unsigned class = 0; class < CLASSES; class++) take_class(class, cached[class], &out->classes[class]);
 }
 
 struct text {

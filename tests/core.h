@@ -76,6 +76,7 @@ static inline void core_down(void) {
   copse_regions = (struct regions){0};
   memset(copse_pools, 0, sizeof copse_pools);
   memset(copse_recyclers, 0, sizeof copse_recyclers);
+  copse_bundles_made = NULL;
   copse_vm_counters = (struct vm_counters){0};
   copse_region_own_bytes = 0;
   tunables_reset();

@@ -32,27 +32,41 @@ static inline void in_child(void (*work)(void)) {
   CHECK(status == 0);
 }
 
+/* p[0..n) are live at every instant.  n changes by one store, and `asks` with it: while that is set the thread is inside an
+ * allocation or a free, of one object that is not counted here and may be live. */
 struct heap {
   size_t size;
-  volatile unsigned n; /* p[0..n) are live at every instant */
+  union {
+    struct {
+      u32 n, asks;
+    };
+    u64 word;
+  };
   void *p[3000];
 };
 
+static inline void heap_note(struct heap *h, u32 n, u32 asks) {
+  struct heap now = {.n = n, .asks = asks};
+  /* release: pairs with nothing, but a child of fork finds what was written before. */
+  store_release(&h->word, now.word);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 static inline void heap_take(struct heap *h, unsigned n) {
   while (n--) {
+    heap_note(h, h->n, 1);
     void *p = copse_alloc(h->size);
     CHECK(p);
     h->p[h->n] = p;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    h->n = h->n + 1;
+    heap_note(h, h->n + 1, 0);
   }
 }
 static inline void heap_give(struct heap *h, unsigned n) {
   CHECK(n <= h->n);
   while (n--) {
-    h->n = h->n - 1;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    heap_note(h, h->n - 1, 1);
     copse_free(h->p[h->n], h->size);
+    heap_note(h, h->n, 0);
   }
 }
 static inline void live_of(struct live *live, const struct heap *h) {

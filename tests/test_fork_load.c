@@ -10,7 +10,7 @@
 
 /* Slots that a trim detaches at a time, at most. */
 enum { DETACHED = (TRIM_BLOCKS + 64) * 64 };
-enum { THREADS = 3, FORKS = 40, HELD = 20000, EACH = 3000 };
+enum { THREADS = 3, FORKS = 40, HELD = 20000, EACH = 3000, BURST = 1000 };
 static atomic_bool over, pause_load; /* the load rests while a child is looked at: its first breath is what matters */
 static atomic_ulong operations;
 
@@ -46,9 +46,9 @@ static void *load(void *argument) {
       if (o) destroy(o);
     }
     /* Bursts, for the pools, and a trim now and then. */
-    void *burst[1000];
-    CHECK(copse_alloc_batch(40, 1000, burst) == 1000);
-    copse_free_batch(40, 1000, burst);
+    void *burst[BURST];
+    CHECK(copse_alloc_batch(40, BURST, burst) == BURST);
+    copse_free_batch(40, BURST, burst);
     if (random_below(&seed, 20) == 0) copse_trim();
     if (random_below(&seed, 20) == 0) copse_free(copse_alloc(3 << 20), 3 << 20);
     atomic_fetch_add(&operations, 4000);
@@ -71,11 +71,31 @@ static int by_address(const void *a, const void *b) {
   return (p > q) - (p < q);
 }
 
+/* No slot is found twice, and none is missing but those that the other threads had in their hands: a burst, and two objects. */
+static void count_all(void) {
+  static struct copse_stats stats;
+  static struct live live;
+  int64_t in_hands = 0;
+  for (unsigned i = 0; i < HELD; i++) live_add(&live, held[i]);
+  for (unsigned i = 0; i < EACH; i++)
+    if (shelf[i]) live_add(&live, shelf[i]);
+  copse_stats(&stats);
+  for (unsigned class = 0; class < COPSE_CLASSES; class++) {
+    const struct copse_class_stats *c = &stats.classes[class];
+    int64_t missing = (int64_t)(64 * c->blocks) - (int64_t)(live.slots[class] + slots_found(c));
+    CHECK(missing >= 0 && missing <= THREADS * (class == class_of_size(40) ? BURST + 2 : 2));
+    in_hands += missing;
+    CHECK(copse_pool_valid(&copse_pools[class]));
+  }
+  CHECK(in_hands <= THREADS * (BURST + 2));
+}
+
 static uint64_t child(unsigned k) {
   uint64_t seed = k + 100;
   enum { NEW = 30000 };
   static struct object *all[HELD + NEW];
   alarm(60);
+  count_all();
   for (unsigned i = 0; i < HELD; i++) {
     all[i] = held[i];
     CHECK(held[i]->seal == (uintptr_t)held[i] * 3 + held[i]->size);

@@ -48,6 +48,27 @@ FRESH(every_size_as_by_the_functions) {
   balance_empty();
 }
 
+/* A slot made smaller in place lies in another class's bundle when it is freed by its size: it counts where its address is. */
+FRESH(slots_are_counted_by_their_addresses) {
+  enum { N = 100 };
+  void *many[N];
+  struct copse_stats stats;
+  for (int i = 0; i < N; i++) {
+    void *p = copse_alloc(1024);
+    CHECK(p && (many[i] = copse_realloc(p, 1024, 700)) == p);
+  }
+  for (int i = 0; i < N; i++) copse_inline_free(many[i], 700);
+  balance_empty();
+  copse_stats(&stats);
+  CHECK(stats.classes[class_of_size(1024)].cached > 0 && stats.classes[class_of_size(700)].cached == 0);
+  /* Also from the spare, and from the recycler. */
+  for (int i = 0; i < N; i++) CHECK((many[i] = copse_alloc(1024)));
+  for (int i = 0; i < N; i++) copse_inline_free(many[i], 700);
+  balance_empty();
+  copse_trim();
+  balance_empty();
+}
+
 /* Sizes that are constants have paths of their own. */
 #define CONSTANT(size) \
   do { \
@@ -167,6 +188,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(classes_agree),
     cmocka_unit_test(every_size_as_by_the_functions),
+    cmocka_unit_test(slots_are_counted_by_their_addresses),
     cmocka_unit_test(constant_sizes),
     cmocka_unit_test(a_threads_first_call),
     cmocka_unit_test(the_first_call_of_all),
