@@ -26,6 +26,7 @@
 #include "lock.h"
 #include "region.h"
 #include "size_class.h"
+#include "tunables.h"
 
 enum pool_chain { PARTIAL, VACANT_A, VACANT_B, BARE, CHAINS };
 
@@ -54,7 +55,7 @@ struct pool {
   struct pool_first *first;
   u64 *words;         /* of the blocks from POOL_DENSE on; word of block b is words[b] */
   u64 *bare;          /* slotwise pools: the same */
-  u64 *changed;       /* a bit a block: a slot came free, or was refused, since its free runs were given back */
+  u64 *changed;       /* a bit a block: a slot came free, or was refused, since the block was last given back */
   struct chain chains[CHAINS];
 
   /* Under the lock. */
@@ -135,6 +136,9 @@ static inline u64 pool_blocks(const struct pool *p) { return (p->frontier + 63) 
 static inline u64 pool_known(const struct pool *p) { return min_u64(pool_blocks(p), p->ready); }
 static inline struct chain *pool_young(struct pool *p) { return &p->chains[p->young]; }
 static inline struct chain *pool_old(struct pool *p) { return &p->chains[VACANT_A + VACANT_B - p->young]; }
+
+/* Whether all slots that came free are worth noting one by one, or only when they make a block vacant. */
+static inline bool pool_has_runs(const struct pool *p) { return p->size >= TRIM_RUN_SIZE; }
 
 /* Stands a block that is in no chain where its words say; a vacant one among the young. */
 hidden void copse_pool_place_locked(struct pool *p, u64 block);

@@ -3,24 +3,22 @@
  * Giving a pool's pages back.  Under the lock free bits are taken out of the words ("detached": the trim owns those
  * slots); outside, the pages that lie wholly inside what is owned are given back; under the lock the bits return.
  * Each lock hold looks at a bounded number of blocks.
+ * A block is asked for once: until a slot of it comes free again (`changed`), or one of a block that it shares a page with.
  */
 #include "pool.h"
 #include "check.h"
 #include "tunables.h"
 #include "vm.h"
 
-/* Detached slots of one block, and which of them have no pages any more. */
+/* Detached slots of one block, which of them were bare before, and which are bare now. */
 struct piece {
-  u64 block, mask, bare;
+  u64 block, mask, was_bare, bare;
   bool refused; /* some page was to be given back, and the system would not take it */
 };
 
 enum { PIECES = TRIM_BLOCKS + 64 };
 
-/*
- * A batch ends where a block ends on a page, which every 64th one does, of 64 KB too; where the pool's start is not on such a
- * page, wherever it is twice as large.
- */
+/* A batch ends where a block ends on a page, which every 64th one does, of 64 KB too. */
 static bool batch_full(const struct pool *p, unsigned n, u64 next_block) {
   u64 bytes = n * 64 * p->size;
   if (n < TRIM_BLOCKS && bytes < TRIM_BATCH) return false;
@@ -91,19 +89,24 @@ static void return_locked(struct pool *p, const struct piece *piece) {
   remove_locked(p, piece->block);
   *word |= piece->mask;
   if (piece->refused) *pool_changed(p, piece->block) |= (u64)1 << (piece->block & 63);
+  u64 bare = piece->bare | piece->was_bare;
   if (p->slotwise) {
-    *pool_bare(p, piece->block) |= piece->bare;
-    copse_vm_uncharge(count_bits(piece->bare) * p->size);
-  } else if (piece->mask == ~(u64)0 && piece->bare == ~(u64)0) {
+    *pool_bare(p, piece->block) |= bare;
+  } else if (piece->mask != ~(u64)0 || bare != ~(u64)0) {
+    bare = 0;
+  }
+  copse_vm_uncharge(count_bits(bare & ~piece->was_bare) * p->size);
+  if (bare && !p->slotwise) {
     chain_set(&p->chains[BARE], piece->block);
-    copse_vm_uncharge(64 * p->size);
     return;
   }
   copse_pool_place_locked(p, piece->block);
 }
 
 static void detach_locked(struct pool *p, u64 block, u64 mask, struct piece *piece) {
-  *piece = (struct piece){block, mask, 0, false};
+  u64 was_bare = p->slotwise ? mask & *pool_bare(p, block) : chain_has(&p->chains[BARE], block) ? mask : 0;
+  *piece = (struct piece){block, mask, was_bare, 0, false};
+  if (p->slotwise) *pool_bare(p, block) &= ~mask;
   remove_locked(p, block);
   *pool_word(p, block) &= ~mask;
   p->detached += count_bits(mask);
@@ -126,18 +129,71 @@ static u64 page_runs(const struct pool *p, u64 block, u64 free) {
   return found;
 }
 
+/*
+ * Bare neighbours go with what shares a page with them: one that is bare for want of use may have a part of a page that came with
+ * its neighbour's, and one that was given back completes the page.
+ */
+static u64 with_bare_slots(struct pool *p, u64 block, u64 mask) {
+  u64 bare = *pool_bare(p, block);
+  for (u64 reach = 0; reach < copse_vm_facts.page; reach += p->size) mask |= (mask << 1 | mask >> 1) & bare;
+  return mask;
+}
+
+/* The blocks of a pool's that have bytes on a block's pages. */
+static struct slot_range blocks_on_pages(struct pool *p, u64 block) {
+  u64 bytes = 64 * p->size, page = copse_vm_facts.page, at = block * bytes;
+  u64 from = round_down(at, page) / bytes, to = (round_up(at + bytes, page) - 1) / bytes + 1;
+  return (struct slot_range){from, min_u64(to, pool_known(p))};
+}
+
+static bool bare_locked(struct pool *p, u64 block) { return chain_has(&p->chains[BARE], block); }
+
+/* Detaches a block, and the bare ones directly before and behind it that it shares pages with.  Returns how many pieces by now. */
+static unsigned detach_with_neighbours_locked(struct pool *p, u64 block, u64 mask, struct piece *pieces, unsigned n) {
+  if (p->slotwise || mask != ~(u64)0) {
+    detach_locked(p, block, p->slotwise ? with_bare_slots(p, block, mask) : mask, &pieces[n++]);
+    return n;
+  }
+  struct slot_range near = blocks_on_pages(p, block);
+  u64 from = block;
+  while (from > near.from && bare_locked(p, from - 1)) from--;
+  if (block - from >= PIECES - n) from = block;
+  for (; from < block; from++) detach_locked(p, from, ~(u64)0, &pieces[n++]);
+  detach_locked(p, block, mask, &pieces[n++]);
+  while (++block < near.to && n < PIECES && bare_locked(p, block)) detach_locked(p, block, ~(u64)0, &pieces[n++]);
+  return n;
+}
+
+static bool changed_locked(struct pool *p, u64 block) { return *pool_changed(p, block) >> (block & 63) & 1; }
+static void unchange_locked(struct pool *p, u64 block) { *pool_changed(p, block) &= ~((u64)1 << (block & 63)); }
+
+/* What of a block is free and has pages: of one that is not slotwise all or, in the sense of a sweep over vacant ones, none. */
+static u64 idle_locked(struct pool *p, u64 block) {
+  u64 free = *pool_word(p, block);
+  if (p->slotwise) return free & ~*pool_bare(p, block);
+  return free == ~(u64)0 ? free : 0;
+}
+
+/* Whether there is news of an idle block, or of another idle one on its pages: then a page may be whole that was not. */
+static bool news_locked(struct pool *p, u64 block, const struct piece *pieces, unsigned n) {
+  struct slot_range near = blocks_on_pages(p, block);
+  for (u64 b = near.from; b < near.to; b++)
+    if (changed_locked(p, b) && idle_locked(p, b)) return true;
+  /* Or is in the same batch. */
+  while (n-- && pieces[n].block >= near.from)
+    if (changed_locked(p, pieces[n].block)) return true;
+  return false;
+}
+
 enum sweep { SWEEP_OLD, SWEEP_YOUNG, SWEEP_PARTIAL };
 
-/* What of this block is to be detached now. */
-static u64 choose_locked(struct pool *p, enum sweep sweep, u64 block) {
-  u64 free = *pool_word(p, block);
+/* What of this block is to be detached now, behind pieces[0..n) of the same batch. */
+static u64 choose_locked(struct pool *p, enum sweep sweep, u64 block, const struct piece *pieces, unsigned n) {
   if (backed_huge(p, block)) return 0;
-  if (p->slotwise) return free & ~*pool_bare(p, block);
-  if (sweep != SWEEP_PARTIAL) return free;
-  u64 *changed = pool_changed(p, block), bit = (u64)1 << (block & 63);
-  if (!(*changed & bit)) return 0;
-  *changed &= ~bit;
-  return page_runs(p, block, free);
+  if (sweep != SWEEP_PARTIAL) return news_locked(p, block, pieces, n) ? idle_locked(p, block) : 0;
+  if (!changed_locked(p, block)) return 0;
+  unchange_locked(p, block);
+  return page_runs(p, block, *pool_word(p, block));
 }
 
 static u64 sweep(struct pool *p, enum sweep sweep) {
@@ -148,12 +204,14 @@ static u64 sweep(struct pool *p, enum sweep sweep) {
     copse_lock_acquire(&p->lock);
     struct chain *chain = sweep == SWEEP_PARTIAL ? &p->chains[PARTIAL] : sweep == SWEEP_YOUNG ? pool_young(p) : pool_old(p);
     while ((from = copse_chain_next(chain, from, pool_known(p))) != CHAIN_NONE) {
-      u64 mask = choose_locked(p, sweep, from);
-      if (mask) detach_locked(p, from, mask, &pieces[n++]);
+      u64 mask = choose_locked(p, sweep, from, pieces, n);
+      if (mask) n = detach_with_neighbours_locked(p, from, mask, pieces, n);
       from++;
       seen++;
       if (batch_full(p, n, from) || n == PIECES || seen >= 4 * PIECES) break;
     }
+    /* Only now: the blocks behind had to know of those before. */
+    for (unsigned i = 0; i < n; i++) unchange_locked(p, pieces[i].block);
     copse_lock_release(&p->lock);
     if (!n) continue;
     bytes += give_back_runs(p, pieces, n);
