@@ -27,6 +27,7 @@
 #include "region.h"
 #include "size_class.h"
 #include "tunables.h"
+#include "vm.h"
 
 enum pool_chain { PARTIAL, VACANT_A, VACANT_B, BARE, CHAINS };
 
@@ -136,6 +137,12 @@ static inline u64 pool_blocks(const struct pool *p) { return (p->frontier + 63) 
 static inline u64 pool_known(const struct pool *p) { return min_u64(pool_blocks(p), p->ready); }
 static inline struct chain *pool_young(struct pool *p) { return &p->chains[p->young]; }
 static inline struct chain *pool_old(struct pool *p) { return &p->chains[VACANT_A + VACANT_B - p->young]; }
+
+/* The least number of slots, from such a number on, that ends where a page does: a slot, or a block, or several. */
+static inline u64 pool_unit(const struct pool *p) {
+  u64 least = p->slotwise ? 1 : 64, alignment = (u64)1 << lowest_bit(least * p->size);
+  return copse_vm_facts.page > alignment ? least * (copse_vm_facts.page / alignment) : least;
+}
 
 /* Whether all slots that came free are worth noting one by one, or only when they make a block vacant. */
 static inline bool pool_has_runs(const struct pool *p) { return p->size >= TRIM_RUN_SIZE; }

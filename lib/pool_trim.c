@@ -2,7 +2,8 @@
 /*
  * Giving a pool's pages back.  Under the lock free bits are taken out of the words ("detached": the trim owns those
  * slots); outside, the pages that lie wholly inside what is owned are given back; under the lock the bits return.
- * Each lock hold looks at a bounded number of blocks.
+ * Each lock hold looks at a bounded number of blocks, and detaches TRIM_BATCH bytes at most: a little more where only there
+ * a page ends, and at least one slot.
  * A block is asked for once: until a slot of it comes free again (`changed`), or one of a block that it shares a page with.
  */
 #include "pool.h"
@@ -19,8 +20,7 @@ struct piece {
 enum { PIECES = TRIM_BLOCKS + 64 };
 
 /* A batch ends where a block ends on a page, which every 64th one does, of 64 KB too. */
-static bool batch_full(const struct pool *p, unsigned n, u64 next_block) {
-  u64 bytes = n * 64 * p->size;
+static bool batch_full(const struct pool *p, unsigned n, u64 bytes, u64 next_block) {
   if (n < TRIM_BLOCKS && bytes < TRIM_BATCH) return false;
   return ((uptr)pool_address(p, next_block << 6) & (copse_vm_facts.page - 1)) == 0 || bytes >= 2 * TRIM_BATCH;
 }
@@ -129,16 +129,6 @@ static u64 page_runs(const struct pool *p, u64 block, u64 free) {
   return found;
 }
 
-/*
- * Bare neighbours go with what shares a page with them: one that is bare for want of use may have a part of a page that came with
- * its neighbour's, and one that was given back completes the page.
- */
-static u64 with_bare_slots(struct pool *p, u64 block, u64 mask) {
-  u64 bare = *pool_bare(p, block);
-  for (u64 reach = 0; reach < copse_vm_facts.page; reach += p->size) mask |= (mask << 1 | mask >> 1) & bare;
-  return mask;
-}
-
 /* The blocks of a pool's that have bytes on a block's pages. */
 static struct slot_range blocks_on_pages(struct pool *p, u64 block) {
   u64 bytes = 64 * p->size, page = copse_vm_facts.page, at = block * bytes;
@@ -148,10 +138,14 @@ static struct slot_range blocks_on_pages(struct pool *p, u64 block) {
 
 static bool bare_locked(struct pool *p, u64 block) { return chain_has(&p->chains[BARE], block); }
 
-/* Detaches a block, and the bare ones directly before and behind it that it shares pages with.  Returns how many pieces by now. */
+/*
+ * Detaches a block, and the bare ones directly before and behind it that it shares pages with: one that is bare for want of use
+ * may have a part of a page that came with its neighbour's, and one that was given back completes the page.
+ * Returns how many pieces there are by now.
+ */
 static unsigned detach_with_neighbours_locked(struct pool *p, u64 block, u64 mask, struct piece *pieces, unsigned n) {
   if (p->slotwise || mask != ~(u64)0) {
-    detach_locked(p, block, p->slotwise ? with_bare_slots(p, block, mask) : mask, &pieces[n++]);
+    detach_locked(p, block, mask, &pieces[n++]);
     return n;
   }
   struct slot_range near = blocks_on_pages(p, block);
@@ -196,29 +190,67 @@ static u64 choose_locked(struct pool *p, enum sweep sweep, u64 block, const stru
   return page_runs(p, block, *pool_word(p, block));
 }
 
+/*
+ * Of the slots of a block that are to go: as many as there is room for, at least those up to the first end of a page.  Bare
+ * ones on the same pages go with them.  *done: where in the block to go on, 64 when all of it is dealt with.
+ */
+static u64 cut_locked(struct pool *p, u64 block, u64 mask, u64 room, bool first, unsigned *done) {
+  u64 unit = pool_unit(p), taken = 0, free = *pool_word(p, block);
+  for (unsigned at = 0; at < 64; at += (unsigned)unit) {
+    u64 pages = low_bits((unsigned)unit) << at, more = mask & pages ? free & pages : 0;
+    if (more && (taken || !first) && count_bits(taken | more) * p->size > room) {
+      *done = at;
+      return taken;
+    }
+    taken |= more;
+  }
+  *done = 64;
+  return taken;
+}
+
+/* Where a sweep is: the next block, and how many slots of it are dealt with. */
+struct position {
+  u64 block;
+  unsigned done;
+};
+
+/* Detaches the next batch.  Returns how many pieces there are of it. */
+static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, struct position *at, struct piece *pieces) {
+  struct chain *chain = sweep == SWEEP_PARTIAL ? &p->chains[PARTIAL] : sweep == SWEEP_YOUNG ? pool_young(p) : pool_old(p);
+  unsigned n = 0, seen = 0;
+  u64 bytes = 0;
+  while (n < PIECES && seen++ < 4 * PIECES) {
+    u64 from = copse_chain_next(chain, at->block, pool_known(p));
+    if (from != at->block) at->done = 0;
+    at->block = from;
+    if (from == CHAIN_NONE) break;
+    u64 mask = at->done ? idle_locked(p, from) & ~low_bits(at->done) : choose_locked(p, sweep, from, pieces, n);
+    unsigned done = 64;
+    if (p->slotwise && mask) mask = cut_locked(p, from, mask, TRIM_BATCH - min_u64(bytes, TRIM_BATCH), n == 0, &done);
+    if (mask) n = detach_with_neighbours_locked(p, from, mask, pieces, n);
+    bytes += count_bits(mask) * p->size;
+    *at = done < 64 ? (struct position){from, done} : (struct position){from + 1, 0};
+    if (done < 64 || batch_full(p, n, bytes, at->block)) break;
+  }
+  /* Only now: the blocks behind had to know of those before. */
+  for (unsigned i = 0; i < n; i++) unchange_locked(p, pieces[i].block);
+  return n;
+}
+
 static u64 sweep(struct pool *p, enum sweep sweep) {
   struct piece pieces[PIECES];
-  u64 bytes = 0, from = 0;
+  struct position at = {0, 0};
+  u64 bytes = 0;
   do {
-    unsigned n = 0, seen = 0;
     copse_lock_acquire(&p->lock);
-    struct chain *chain = sweep == SWEEP_PARTIAL ? &p->chains[PARTIAL] : sweep == SWEEP_YOUNG ? pool_young(p) : pool_old(p);
-    while ((from = copse_chain_next(chain, from, pool_known(p))) != CHAIN_NONE) {
-      u64 mask = choose_locked(p, sweep, from, pieces, n);
-      if (mask) n = detach_with_neighbours_locked(p, from, mask, pieces, n);
-      from++;
-      seen++;
-      if (batch_full(p, n, from) || n == PIECES || seen >= 4 * PIECES) break;
-    }
-    /* Only now: the blocks behind had to know of those before. */
-    for (unsigned i = 0; i < n; i++) unchange_locked(p, pieces[i].block);
+    unsigned n = detach_batch_locked(p, sweep, &at, pieces);
     copse_lock_release(&p->lock);
     if (!n) continue;
     bytes += give_back_runs(p, pieces, n);
     copse_lock_acquire(&p->lock);
     for (unsigned i = 0; i < n; i++) return_locked(p, &pieces[i]);
     copse_lock_release(&p->lock);
-  } while (from != CHAIN_NONE);
+  } while (at.block != CHAIN_NONE);
   return bytes;
 }
 
