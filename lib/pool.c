@@ -19,7 +19,6 @@ static bool pool_start(struct pool *p, unsigned class, struct pool_first *first)
   p->slots_max = (region_size() - colour) / p->size;
   if (!p->slotwise) p->slots_max = round_down(p->slots_max, 64);
   p->first = first;
-  p->young = VACANT_A;
   p->ready = POOL_DENSE;
   copse_lock_init(&p->lock, RANK_POOL + class);
 
@@ -30,6 +29,8 @@ static bool pool_start(struct pool *p, unsigned class, struct pool_first *first)
     if (p->slotwise) p->bare = copse_region_own(blocks * sizeof(u64), 4096);
     if (!p->words || !p->changed || (p->slotwise && !p->bare)) return false;
   }
+  p->since = copse_region_own(blocks * sizeof(u32), 4096);
+  if (!p->since) return false;
   for (unsigned i = 0; i < CHAINS; i++) {
     p->chains[i].first = &first->trees[i];
     if (trees <= 1) continue;

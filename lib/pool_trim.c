@@ -5,6 +5,8 @@
  * Each lock hold looks at a bounded number of blocks, and detaches TRIM_BATCH bytes at most: a little more where only there
  * a page ends, and at least one slot.
  * A block is asked for once: until a slot of it comes free again (`changed`), or one of a block that it shares a page with.
+ * With a cooldown each trim has a number, which it notes in the blocks that changed since the one before; they are due when that
+ * is old enough.
  */
 #include "pool.h"
 #include "check.h"
@@ -18,6 +20,9 @@ struct piece {
 };
 
 enum { PIECES = TRIM_BLOCKS + 64 };
+
+/* Blocks whose `since` is made accessible at a time: 64 KB. */
+enum { SINCE_BLOCKS = 16384 };
 
 /* A batch ends where a block ends on a page, which every 64th one does, of 64 KB too. */
 static bool batch_full(const struct pool *p, unsigned n, u64 bytes, u64 next_block) {
@@ -159,7 +164,19 @@ static unsigned detach_with_neighbours_locked(struct pool *p, u64 block, u64 mas
 }
 
 static bool changed_locked(struct pool *p, u64 block) { return *pool_changed(p, block) >> (block & 63) & 1; }
-static void unchange_locked(struct pool *p, u64 block) { *pool_changed(p, block) &= ~((u64)1 << (block & 63)); }
+
+/* Nothing of it is wanted back until something comes free. */
+static void settle_locked(struct pool *p, u64 block) {
+  *pool_changed(p, block) &= ~((u64)1 << (block & 63));
+  if (block < p->since_ready) p->since[block] = 0;
+}
+
+/* Whether a block's free memory is wanted back by now: that which came free in it has been for `cooldown` trims. */
+static bool due_locked(struct pool *p, u64 block, u64 cooldown) {
+  bool stamped = block < p->since_ready && p->since[block];
+  if (!cooldown) return stamped || changed_locked(p, block);
+  return stamped && !changed_locked(p, block) && p->tick - p->since[block] >= cooldown;
+}
 
 /* What of a block is free and has pages: of one that is not slotwise all or, in the sense of a sweep over vacant ones, none. */
 static u64 idle_locked(struct pool *p, u64 block) {
@@ -168,25 +185,30 @@ static u64 idle_locked(struct pool *p, u64 block) {
   return free == ~(u64)0 ? free : 0;
 }
 
-/* Whether there is news of an idle block, or of another idle one on its pages: then a page may be whole that was not. */
-static bool news_locked(struct pool *p, u64 block, const struct piece *pieces, unsigned n) {
+/*
+ * Whether an idle block is to go: it is due, or nothing of it is wanted, but of another idle one on its pages is: then a page may
+ * be whole that was not.
+ */
+static bool goes_locked(struct pool *p, u64 block, u64 cooldown, const struct piece *pieces, unsigned n) {
+  if (due_locked(p, block, cooldown)) return true;
+  if (due_locked(p, block, 0)) return false; /* but not yet */
   struct slot_range near = blocks_on_pages(p, block);
   for (u64 b = near.from; b < near.to; b++)
-    if (changed_locked(p, b) && idle_locked(p, b)) return true;
+    if (due_locked(p, b, cooldown) && idle_locked(p, b)) return true;
   /* Or is in the same batch. */
   while (n-- && pieces[n].block >= near.from)
-    if (changed_locked(p, pieces[n].block)) return true;
+    if (due_locked(p, pieces[n].block, cooldown)) return true;
   return false;
 }
 
 enum sweep { SWEEP_OLD, SWEEP_YOUNG, SWEEP_PARTIAL };
 
 /* What of this block is to be detached now, behind pieces[0..n) of the same batch. */
-static u64 choose_locked(struct pool *p, enum sweep sweep, u64 block, const struct piece *pieces, unsigned n) {
+static u64 choose_locked(struct pool *p, enum sweep sweep, u64 block, u64 cooldown, const struct piece *pieces, unsigned n) {
   if (backed_huge(p, block)) return 0;
-  if (sweep != SWEEP_PARTIAL) return news_locked(p, block, pieces, n) ? idle_locked(p, block) : 0;
-  if (!changed_locked(p, block)) return 0;
-  unchange_locked(p, block);
+  if (sweep != SWEEP_PARTIAL) return goes_locked(p, block, cooldown, pieces, n) ? idle_locked(p, block) : 0;
+  if (!due_locked(p, block, cooldown)) return 0;
+  settle_locked(p, block);
   return page_runs(p, block, *pool_word(p, block));
 }
 
@@ -215,7 +237,8 @@ struct position {
 };
 
 /* Detaches the next batch.  Returns how many pieces there are of it. */
-static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, struct position *at, struct piece *pieces) {
+static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldown, struct position *at,
+                                    struct piece *pieces) {
   struct chain *chain = sweep == SWEEP_PARTIAL ? &p->chains[PARTIAL] : sweep == SWEEP_YOUNG ? pool_young(p) : pool_old(p);
   unsigned n = 0, seen = 0;
   u64 bytes = 0;
@@ -224,7 +247,7 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, struct pos
     if (from != at->block) at->done = 0;
     at->block = from;
     if (from == CHAIN_NONE) break;
-    u64 mask = at->done ? idle_locked(p, from) & ~low_bits(at->done) : choose_locked(p, sweep, from, pieces, n);
+    u64 mask = at->done ? idle_locked(p, from) & ~low_bits(at->done) : choose_locked(p, sweep, from, cooldown, pieces, n);
     unsigned done = 64;
     if (p->slotwise && mask) mask = cut_locked(p, from, mask, TRIM_BATCH - min_u64(bytes, TRIM_BATCH), n == 0, &done);
     if (mask) n = detach_with_neighbours_locked(p, from, mask, pieces, n);
@@ -233,17 +256,17 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, struct pos
     if (done < 64 || batch_full(p, n, bytes, at->block)) break;
   }
   /* Only now: the blocks behind had to know of those before. */
-  for (unsigned i = 0; i < n; i++) unchange_locked(p, pieces[i].block);
+  for (unsigned i = 0; i < n; i++) settle_locked(p, pieces[i].block);
   return n;
 }
 
-static u64 sweep(struct pool *p, enum sweep sweep) {
+static u64 sweep(struct pool *p, enum sweep sweep, u64 cooldown) {
   struct piece pieces[PIECES];
   struct position at = {0, 0};
   u64 bytes = 0;
   do {
     copse_lock_acquire(&p->lock);
-    unsigned n = detach_batch_locked(p, sweep, &at, pieces);
+    unsigned n = detach_batch_locked(p, sweep, cooldown, &at, pieces);
     copse_lock_release(&p->lock);
     if (!n) continue;
     bytes += give_back_runs(p, pieces, n);
@@ -254,21 +277,55 @@ static u64 sweep(struct pool *p, enum sweep sweep) {
   return bytes;
 }
 
+/* Makes `since` accessible for the blocks that there are.  false: refused. */
+static bool reach_since(struct pool *p) {
+  copse_lock_acquire(&p->lock);
+  u64 from = p->since_ready, known = pool_known(p);
+  copse_lock_release(&p->lock);
+  if (known <= from) return true;
+  u64 to = min_u64(round_up(known, SINCE_BLOCKS), round_up(p->slots_max, 64) >> 6);
+  if (!copse_region_own_commit(&p->since[from], (to - from) * sizeof *p->since)) return false;
+  copse_lock_acquire(&p->lock);
+  p->since_ready = max_u64(p->since_ready, to);
+  copse_lock_release(&p->lock);
+  return true;
+}
+
+/* In the blocks of a chain: what came free since the last trim has been since this one.  Vacant blocks become old. */
+static void stamp(struct pool *p, enum pool_chain chain) {
+  u64 block = 0;
+  do {
+    copse_lock_acquire(&p->lock);
+    for (unsigned seen = 0; seen < 4 * PIECES; seen++, block++) {
+      block = copse_chain_next(&p->chains[chain], block, min_u64(pool_known(p), p->since_ready));
+      if (block == CHAIN_NONE) break;
+      if (chain == YOUNG) {
+        chain_clear(pool_young(p), block);
+        chain_set(pool_old(p), block);
+      }
+      if (!changed_locked(p, block)) continue;
+      *pool_changed(p, block) &= ~((u64)1 << (block & 63));
+      p->since[block] = p->tick;
+    }
+    copse_lock_release(&p->lock);
+  } while (block != CHAIN_NONE);
+}
+
 u64 copse_pool_trim(struct pool *p, u64 cooldown) {
   u64 bytes = 0;
+  bool runs = pool_has_runs(p) && !p->slotwise;
   copse_lock_acquire(&p->lock);
-  bool idle = p->frontier == 0, due = !cooldown || ++p->ticks % cooldown == 0;
+  bool idle = p->frontier == 0;
+  if (cooldown) p->tick++;
   copse_lock_release(&p->lock);
-  if (idle || !due) return 0;
-  bytes += sweep(p, SWEEP_OLD);
-  if (cooldown == 0) {
-    bytes += sweep(p, SWEEP_YOUNG);
-    if (!p->slotwise && p->size >= TRIM_RUN_SIZE) bytes += sweep(p, SWEEP_PARTIAL);
-    return bytes;
+  if (idle) return 0;
+  if (cooldown) {
+    if (!reach_since(p)) return 0;
+    stamp(p, YOUNG);
+    if (runs) stamp(p, PARTIAL);
   }
-  /* The young grow old.  What stayed among the old, for want of a whole page, is as good as young. */
-  copse_lock_acquire(&p->lock);
-  p->young = VACANT_A + VACANT_B - p->young;
-  copse_lock_release(&p->lock);
+  bytes += sweep(p, SWEEP_OLD, cooldown);
+  bytes += sweep(p, SWEEP_YOUNG, cooldown);
+  if (runs) bytes += sweep(p, SWEEP_PARTIAL, cooldown);
   return bytes;
 }

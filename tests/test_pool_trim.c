@@ -102,21 +102,24 @@ static void test_shared_pages_are_asked_for_once(void **state) {
 
 /* ---- cooldown ---- */
 
+/* A vacant block, and slots; and a run in a block that is in use: what is left alone through n trims goes with the next one. */
 static void test_cooldown(void **state) {
   (void)state;
-  const unsigned sizes[] = {64, 1024, 4096};
-  for (unsigned i = 0; i < 3; i++)
+  const unsigned sizes[] = {16, 64, 1024, 4096, 7168};
+  for (unsigned i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++)
     for (u64 cooldown = 1; cooldown <= 4; cooldown++)
       for (u64 phase = 0; phase < cooldown; phase++) {
-        begin(class_of_size(sizes[i]));
-        take_until(128);
+        bool run = i % 2;
+        if (run && sizes[i / 2] < TRIM_RUN_SIZE) continue;
+        begin(class_of_size(sizes[i / 2]));
+        u64 all = 64 * 4, first = run ? 8 : 0;
+        take_until(all + 64);
         for (u64 t = 0; t < phase; t++) assert_int_equal(trim(cooldown), 0);
-        put_range(0, 64);
-        /* It keeps its pages through `cooldown` trims, and goes before twice as many have passed. */
-        u64 n = 1;
-        for (; trim(cooldown) == 0; n++) assert_true(n < 10);
-        assert_true(n > cooldown && n <= 2 * cooldown);
-        assert_int_equal(count_of(s.pool).bare % 64, count_of(s.pool).free % 64);
+        put_range(first, all);
+        for (u64 n = 1; n <= cooldown; n++) assert_int_equal(trim(cooldown), 0);
+        u64 from = round_up((uptr)pool_address(s.pool, first), 4096), to = (uptr)pool_address(s.pool, all);
+        assert_int_equal(trim(cooldown), to - from);
+        assert_int_equal(trim_calls(cooldown), 0);
         end();
       }
 }
@@ -150,6 +153,25 @@ static void test_cooldown_0_takes_the_young_too(void **state) {
   put_range(64, 128);           /* block 1 is young */
   assert_int_equal(trim(0), 2 * 4096);
   end();
+}
+
+/* What is stamped is not forgotten when the parameter changes, nor asked for twice. */
+static void test_cooldown_changes(void **state) {
+  (void)state;
+  const unsigned sizes[] = {64, 1024, 4096};
+  for (unsigned i = 0; i < 6; i++) {
+    begin(class_of_size(sizes[i / 2]));
+    u64 first = i % 2 && sizes[i / 2] != 64 ? 8 : 0;
+    take_until(128);
+    put_range(first, 64);
+    assert_int_equal(trim(1000), 0);
+    assert_int_equal(trim(1000), 0);
+    assert_int_equal(trim(3), 0);
+    if (i < 3) assert_int_equal(trim(3), (64 - first) * s.pool->size);
+    else assert_int_equal(trim(0), (64 - first) * s.pool->size);
+    for (u64 cooldown = 0; cooldown < 4; cooldown++) assert_int_equal(trim_calls(cooldown), 0);
+    end();
+  }
 }
 
 /* ---- runs of pages in blocks that are in use ---- */
@@ -271,6 +293,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_shared_pages_are_asked_for_once, clean_up),
     cmocka_unit_test_teardown(test_cooldown, clean_up),
     cmocka_unit_test_teardown(test_cooldown_starts_anew, clean_up),
+    cmocka_unit_test_teardown(test_cooldown_changes, clean_up),
     cmocka_unit_test_teardown(test_cooldown_0_takes_the_young_too, clean_up),
     cmocka_unit_test_teardown(test_runs_of_a_block_in_use, clean_up),
     cmocka_unit_test_teardown(test_runs_of_small_slots_stay, clean_up),

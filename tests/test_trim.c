@@ -232,7 +232,7 @@ FRESH(cooldown_is_the_parameter) {
     copse_thread_flush();
     u64 n = 1;
     while (copse_trim() < 1 * MB) CHECK(n++ < 10);
-    CHECK(cooldown ? n > cooldown && n <= 2 * cooldown : n == 1);
+    CHECK(n == cooldown + 1);
     balance_empty();
   }
 }
