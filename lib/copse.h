@@ -125,8 +125,10 @@ COPSE_API void copse_free_batch(size_t size, size_t n, void *const ptrs[]);
 
 /*
  * Gives free memory back to the system: flushes the calling thread's cache, takes the spare bundles of all other threads,
- * drains the recyclers, asks the other threads to flush theirs (see copse_trim_pending), and decommits what is free and
- * has been for as many trims as the parameter "cooldown" says.  Returns how many bytes it decommitted.
+ * drains the recyclers, asks the other threads to flush theirs (see copse_trim_pending), and decommits what is free: with a
+ * parameter "cooldown" of n what is in blocks of 64 slots in which nothing came free through the last n trims, so that memory
+ * that is left alone goes with trim n + 1 after it was freed; cached spans go at once.  Returns how many bytes it decommitted: 0
+ * where nothing was freed since the last trim.
  * It waits for no other thread, and holds no lock during a system call.
  */
 COPSE_API size_t copse_trim(void);

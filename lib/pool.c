@@ -13,12 +13,12 @@ static bool pool_start(struct pool *p, unsigned class, struct pool_first *first)
   p->size = class_size(class);
   p->shift = lowest_bit(p->size);
   p->inverse = class_inverse(p->size >> p->shift);
-  p->start = region_base(class) + class_colour(class);
+  u64 colour = round_down(class_colour(class), copse_vm_facts.page);
+  p->start = region_base(class) + colour;
   p->slotwise = p->size >= SLOTWISE_SIZE;
-  p->slots_max = (region_size() - class_colour(class)) / p->size;
+  p->slots_max = (region_size() - colour) / p->size;
   if (!p->slotwise) p->slots_max = round_down(p->slots_max, 64);
   p->first = first;
-  p->young = VACANT_A;
   p->ready = POOL_DENSE;
   copse_lock_init(&p->lock, RANK_POOL + class);
 
@@ -29,6 +29,8 @@ static bool pool_start(struct pool *p, unsigned class, struct pool_first *first)
     if (p->slotwise) p->bare = copse_region_own(blocks * sizeof(u64), 4096);
     if (!p->words || !p->changed || (p->slotwise && !p->bare)) return false;
   }
+  p->since = copse_region_own(blocks * sizeof(u32), 4096);
+  if (!p->since) return false;
   for (unsigned i = 0; i < CHAINS; i++) {
     p->chains[i].first = &first->trees[i];
     if (trees <= 1) continue;
@@ -190,6 +192,7 @@ static void free_bits_locked(struct pool *p, u64 block, u64 mask) {
   u64 *word = pool_word(p, block), before = *word, after = before | mask;
   must(!(before & mask) && block < pool_known(p));
   *word = after;
+  if (pool_has_runs(p) || after == ~(u64)0) *pool_changed(p, block) |= (u64)1 << (block & 63);
   if (unlikely(p->slotwise)) {
     must(!(*pool_bare(p, block) & mask));
     /* Now it has warm slots, and has had a free just now: young. */
@@ -202,7 +205,6 @@ static void free_bits_locked(struct pool *p, u64 block, u64 mask) {
     chain_set(pool_young(p), block);
     return;
   }
-  if (p->size >= TRIM_RUN_SIZE) *pool_changed(p, block) |= (u64)1 << (block & 63);
   if (before == 0) {
     copse_pool_place_locked(p, block);
   } else if (after == ~(u64)0) {

@@ -4,7 +4,7 @@
  *
  * A block's metadata is one word: bit i set = slot i is free.  A block with free slots stands in exactly one chain:
  *   PARTIAL  some of its slots are free
- *   YOUNG, OLD  all are: vacant; old ones have been for a tick of the trim
+ *   YOUNG, OLD  all are: vacant; old ones have been since some trim with a cooldown, whose number `since` has
  *   BARE     all are, and no page of it is in memory: given back, or fresh; reads as zero
  * a full block, or a detached one, in none.
  *
@@ -26,8 +26,10 @@
 #include "lock.h"
 #include "region.h"
 #include "size_class.h"
+#include "tunables.h"
+#include "vm.h"
 
-enum pool_chain { PARTIAL, VACANT_A, VACANT_B, BARE, CHAINS };
+enum pool_chain { PARTIAL, YOUNG, OLD, BARE, CHAINS };
 
 /* Blocks whose words are packed with the pool's first trees: small programs touch a page a pool. */
 enum { POOL_DENSE = 64, POOL_FAILED = 16 };
@@ -54,7 +56,8 @@ struct pool {
   struct pool_first *first;
   u64 *words;         /* of the blocks from POOL_DENSE on; word of block b is words[b] */
   u64 *bare;          /* slotwise pools: the same */
-  u64 *changed;       /* a bit a block: a slot came free, or was refused, since its free runs were given back */
+  u64 *changed;       /* a bit a block: a slot came free, or was refused, since the block was last given back */
+  u32 *since;         /* a number a block: of the trim with a cooldown since which nothing came free in it; 0: none */
   struct chain chains[CHAINS];
 
   /* Under the lock. */
@@ -66,10 +69,10 @@ struct pool {
   u64 ready;          /* blocks whose sparse metadata is accessible */
   u64 step;           /* bytes of the last big growth step */
   u64 locked;         /* how often the lock was taken to take or put */
-  u64 ticks;
+  u64 since_ready;    /* blocks whose `since` is accessible */
+  u32 tick;           /* the number of the last trim with a cooldown */
   struct slot_range failed[POOL_FAILED]; /* claimed, refused by the system, to be tried first */
   unsigned fails, growing; /* growing: big steps in flight */
-  unsigned young;     /* which of VACANT_A, VACANT_B is young; the other is old */
   struct slot_range huge; /* backed by explicit huge pages: never given back */
 } __attribute__((aligned(APART)));
 
@@ -102,7 +105,10 @@ hidden void copse_pool_put_held(struct pool *p, unsigned n, void *const slots[],
 static inline void copse_pool_put(struct pool *p, unsigned n, void *const slots[]) { copse_pool_put_held(p, n, slots, NULL); }
 
 /*
- * Gives pages back: with a cooldown of 0 of all free slots, else of those that have been free for so many calls.
+ * Gives pages back: with a cooldown of 0 of all free slots: the whole pages in vacant blocks, in runs of slots of a page and more,
+ * and from TRIM_RUN_SIZE on in runs of blocks in use.
+ * With a cooldown of n of those in a block to which nothing came free through the last n calls: a block that is left alone keeps
+ * its pages through n calls, and call n + 1 gives them back.
  * Returns bytes.
  */
 hidden u64 copse_pool_trim(struct pool *p, u64 cooldown);
@@ -133,8 +139,17 @@ static inline void *pool_address(const struct pool *p, u64 slot) { return p->sta
 static inline u64 pool_blocks(const struct pool *p) { return (p->frontier + 63) >> 6; }
 /* Blocks whose words and trees may be read: the others are claimed, and their metadata may be on its way. */
 static inline u64 pool_known(const struct pool *p) { return min_u64(pool_blocks(p), p->ready); }
-static inline struct chain *pool_young(struct pool *p) { return &p->chains[p->young]; }
-static inline struct chain *pool_old(struct pool *p) { return &p->chains[VACANT_A + VACANT_B - p->young]; }
+static inline struct chain *pool_young(struct pool *p) { return &p->chains[YOUNG]; }
+static inline struct chain *pool_old(struct pool *p) { return &p->chains[OLD]; }
+
+/* The least number of slots, from such a number on, that ends where a page does: a slot, or a block, or several. */
+static inline u64 pool_unit(const struct pool *p) {
+  u64 least = p->slotwise ? 1 : 64, alignment = (u64)1 << lowest_bit(least * p->size);
+  return copse_vm_facts.page > alignment ? least * (copse_vm_facts.page / alignment) : least;
+}
+
+/* Whether all slots that came free are worth noting one by one, or only when they make a block vacant. */
+static inline bool pool_has_runs(const struct pool *p) { return p->size >= TRIM_RUN_SIZE; }
 
 /* Stands a block that is in no chain where its words say; a vacant one among the young. */
 hidden void copse_pool_place_locked(struct pool *p, u64 block);

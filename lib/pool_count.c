@@ -34,7 +34,7 @@ void copse_pool_count(struct pool *p, struct pool_count *count) {
 /* The one chain that the block should stand in; the two vacant ones count as one. */
 static unsigned wanted_chains(struct pool *p, u64 block) {
   u64 free = *pool_word(p, block);
-  unsigned vacant = 1u << VACANT_A | 1u << VACANT_B;
+  unsigned vacant = 1u << YOUNG | 1u << OLD;
   if (!free) return 0;
   if (p->slotwise) return free & ~*pool_bare(p, block) ? vacant : 1u << BARE;
   return free == ~(u64)0 ? vacant | 1u << BARE : 1u << PARTIAL;

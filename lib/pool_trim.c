@@ -2,27 +2,30 @@
 /*
  * Giving a pool's pages back.  Under the lock free bits are taken out of the words ("detached": the trim owns those
  * slots); outside, the pages that lie wholly inside what is owned are given back; under the lock the bits return.
- * Each lock hold looks at a bounded number of blocks.
+ * Each lock hold looks at a bounded number of blocks, and detaches TRIM_BATCH bytes at most: a little more where only there
+ * a page ends, and at least one slot.
+ * A block is asked for once: until a slot of it comes free again (`changed`), or one of a block that it shares a page with.
+ * With a cooldown each trim has a number, which it notes in the blocks that changed since the one before; they are due when that
+ * is old enough.
  */
 #include "pool.h"
 #include "check.h"
 #include "tunables.h"
 #include "vm.h"
 
-/* Detached slots of one block, and which of them have no pages any more. */
+/* Detached slots of one block, which of them were bare before, and which are bare now. */
 struct piece {
-  u64 block, mask, bare;
+  u64 block, mask, was_bare, bare;
   bool refused; /* some page was to be given back, and the system would not take it */
 };
 
 enum { PIECES = TRIM_BLOCKS + 64 };
 
-/*
- * A batch ends where a block ends on a page, which every 64th one does, of 64 KB too; where the pool's start is not on such a
- * page, wherever it is twice as large.
- */
-static bool batch_full(const struct pool *p, unsigned n, u64 next_block) {
-  u64 bytes = n * 64 * p->size;
+/* Blocks whose `since` is made accessible at a time: 64 KB. */
+enum { SINCE_BLOCKS = 16384 };
+
+/* A batch ends where a block ends on a page, which every 64th one does, of 64 KB too. */
+static bool batch_full(const struct pool *p, unsigned n, u64 bytes, u64 next_block) {
   if (n < TRIM_BLOCKS && bytes < TRIM_BATCH) return false;
   return ((uptr)pool_address(p, next_block << 6) & (copse_vm_facts.page - 1)) == 0 || bytes >= 2 * TRIM_BATCH;
 }
@@ -91,19 +94,24 @@ static void return_locked(struct pool *p, const struct piece *piece) {
   remove_locked(p, piece->block);
   *word |= piece->mask;
   if (piece->refused) *pool_changed(p, piece->block) |= (u64)1 << (piece->block & 63);
+  u64 bare = piece->bare | piece->was_bare;
   if (p->slotwise) {
-    *pool_bare(p, piece->block) |= piece->bare;
-    copse_vm_uncharge(count_bits(piece->bare) * p->size);
-  } else if (piece->mask == ~(u64)0 && piece->bare == ~(u64)0) {
+    *pool_bare(p, piece->block) |= bare;
+  } else if (piece->mask != ~(u64)0 || bare != ~(u64)0) {
+    bare = 0;
+  }
+  copse_vm_uncharge(count_bits(bare & ~piece->was_bare) * p->size);
+  if (bare && !p->slotwise) {
     chain_set(&p->chains[BARE], piece->block);
-    copse_vm_uncharge(64 * p->size);
     return;
   }
   copse_pool_place_locked(p, piece->block);
 }
 
 static void detach_locked(struct pool *p, u64 block, u64 mask, struct piece *piece) {
-  *piece = (struct piece){block, mask, 0, false};
+  u64 was_bare = p->slotwise ? mask & *pool_bare(p, block) : chain_has(&p->chains[BARE], block) ? mask : 0;
+  *piece = (struct piece){block, mask, was_bare, 0, false};
+  if (p->slotwise) *pool_bare(p, block) &= ~mask;
   remove_locked(p, block);
   *pool_word(p, block) &= ~mask;
   p->detached += count_bits(mask);
@@ -126,59 +134,198 @@ static u64 page_runs(const struct pool *p, u64 block, u64 free) {
   return found;
 }
 
-enum sweep { SWEEP_OLD, SWEEP_YOUNG, SWEEP_PARTIAL };
-
-/* What of this block is to be detached now. */
-static u64 choose_locked(struct pool *p, enum sweep sweep, u64 block) {
-  u64 free = *pool_word(p, block);
-  if (backed_huge(p, block)) return 0;
-  if (p->slotwise) return free & ~*pool_bare(p, block);
-  if (sweep != SWEEP_PARTIAL) return free;
-  u64 *changed = pool_changed(p, block), bit = (u64)1 << (block & 63);
-  if (!(*changed & bit)) return 0;
-  *changed &= ~bit;
-  return page_runs(p, block, free);
+/* The blocks of a pool's that have bytes on a block's pages. */
+static struct slot_range blocks_on_pages(struct pool *p, u64 block) {
+  u64 bytes = 64 * p->size, page = copse_vm_facts.page, at = block * bytes;
+  u64 from = round_down(at, page) / bytes, to = (round_up(at + bytes, page) - 1) / bytes + 1;
+  return (struct slot_range){from, min_u64(to, pool_known(p))};
 }
 
-static u64 sweep(struct pool *p, enum sweep sweep) {
-  struct piece pieces[PIECES];
-  u64 bytes = 0, from = 0;
-  do {
-    unsigned n = 0, seen = 0;
-    copse_lock_acquire(&p->lock);
-    struct chain *chain = sweep == SWEEP_PARTIAL ? &p->chains[PARTIAL] : sweep == SWEEP_YOUNG ? pool_young(p) : pool_old(p);
-    while ((from = copse_chain_next(chain, from, pool_known(p))) != CHAIN_NONE) {
-      u64 mask = choose_locked(p, sweep, from);
-      if (mask) detach_locked(p, from, mask, &pieces[n++]);
-      from++;
-      seen++;
-      if (batch_full(p, n, from) || n == PIECES || seen >= 4 * PIECES) break;
+static bool bare_locked(struct pool *p, u64 block) { return chain_has(&p->chains[BARE], block); }
+
+/*
+ * Detaches a block, and the bare ones directly before and behind it that it shares pages with: one that is bare for want of use
+ * may have a part of a page that came with its neighbour's, and one that was given back completes the page.
+ * Returns how many pieces there are by now.
+ */
+static unsigned detach_with_neighbours_locked(struct pool *p, u64 block, u64 mask, struct piece *pieces, unsigned n) {
+  if (p->slotwise || mask != ~(u64)0) {
+    detach_locked(p, block, mask, &pieces[n++]);
+    return n;
+  }
+  struct slot_range near = blocks_on_pages(p, block);
+  u64 from = block;
+  while (from > near.from && bare_locked(p, from - 1)) from--;
+  if (block - from >= PIECES - n) from = block;
+  for (; from < block; from++) detach_locked(p, from, ~(u64)0, &pieces[n++]);
+  detach_locked(p, block, mask, &pieces[n++]);
+  while (++block < near.to && n < PIECES && bare_locked(p, block)) detach_locked(p, block, ~(u64)0, &pieces[n++]);
+  return n;
+}
+
+static bool changed_locked(struct pool *p, u64 block) { return *pool_changed(p, block) >> (block & 63) & 1; }
+
+/* Nothing of it is wanted back until something comes free. */
+static void settle_locked(struct pool *p, u64 block) {
+  *pool_changed(p, block) &= ~((u64)1 << (block & 63));
+  if (block < p->since_ready) p->since[block] = 0;
+}
+
+/* Whether a block's free memory is wanted back by now: that which came free in it has been for `cooldown` trims. */
+static bool due_locked(struct pool *p, u64 block, u64 cooldown) {
+  bool stamped = block < p->since_ready && p->since[block];
+  if (!cooldown) return stamped || changed_locked(p, block);
+  return stamped && !changed_locked(p, block) && p->tick - p->since[block] >= cooldown;
+}
+
+/* What of a block is free and has pages: of one that is not slotwise all or, in the sense of a sweep over vacant ones, none. */
+static u64 idle_locked(struct pool *p, u64 block) {
+  u64 free = *pool_word(p, block);
+  if (p->slotwise) return free & ~*pool_bare(p, block);
+  return free == ~(u64)0 ? free : 0;
+}
+
+/*
+ * Whether an idle block is to go: it is due, or nothing of it is wanted, but of another idle one on its pages is: then a page may
+ * be whole that was not.
+ */
+static bool goes_locked(struct pool *p, u64 block, u64 cooldown, const struct piece *pieces, unsigned n) {
+  if (due_locked(p, block, cooldown)) return true;
+  if (due_locked(p, block, 0)) return false; /* but not yet */
+  struct slot_range near = blocks_on_pages(p, block);
+  for (u64 b = near.from; b < near.to; b++)
+    if (due_locked(p, b, cooldown) && idle_locked(p, b)) return true;
+  /* Or is in the same batch. */
+  while (n-- && pieces[n].block >= near.from)
+    if (due_locked(p, pieces[n].block, cooldown)) return true;
+  return false;
+}
+
+enum sweep { SWEEP_OLD, SWEEP_YOUNG, SWEEP_PARTIAL };
+
+/* What of this block is to be detached now, behind pieces[0..n) of the same batch. */
+static u64 choose_locked(struct pool *p, enum sweep sweep, u64 block, u64 cooldown, const struct piece *pieces, unsigned n) {
+  if (backed_huge(p, block)) return 0;
+  if (sweep != SWEEP_PARTIAL) return goes_locked(p, block, cooldown, pieces, n) ? idle_locked(p, block) : 0;
+  if (!due_locked(p, block, cooldown)) return 0;
+  settle_locked(p, block);
+  return page_runs(p, block, *pool_word(p, block));
+}
+
+/*
+ * Of the slots of a block that are to go: as many as there is room for, at least those up to the first end of a page.  Bare
+ * ones on the same pages go with them.  *done: where in the block to go on, 64 when all of it is dealt with.
+ */
+static u64 cut_locked(struct pool *p, u64 block, u64 mask, u64 room, bool first, unsigned *done) {
+  u64 unit = pool_unit(p), taken = 0, free = *pool_word(p, block);
+  for (unsigned at = 0; at < 64; at += (unsigned)unit) {
+    u64 pages = low_bits((unsigned)unit) << at, more = mask & pages ? free & pages : 0;
+    if (more && (taken || !first) && count_bits(taken | more) * p->size > room) {
+      *done = at;
+      return taken;
     }
+    taken |= more;
+  }
+  *done = 64;
+  return taken;
+}
+
+/* Where a sweep is: the next block, and how many slots of it are dealt with. */
+struct position {
+  u64 block;
+  unsigned done;
+};
+
+/* Detaches the next batch.  Returns how many pieces there are of it. */
+static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldown, struct position *at,
+                                    struct piece *pieces) {
+  struct chain *chain = sweep == SWEEP_PARTIAL ? &p->chains[PARTIAL] : sweep == SWEEP_YOUNG ? pool_young(p) : pool_old(p);
+  unsigned n = 0, seen = 0;
+  u64 bytes = 0;
+  while (n < PIECES && seen++ < 4 * PIECES) {
+    u64 from = copse_chain_next(chain, at->block, pool_known(p));
+    if (from != at->block) at->done = 0;
+    at->block = from;
+    if (from == CHAIN_NONE) break;
+    u64 mask = at->done ? idle_locked(p, from) & ~low_bits(at->done) : choose_locked(p, sweep, from, cooldown, pieces, n);
+    unsigned done = 64;
+    if (p->slotwise && mask) mask = cut_locked(p, from, mask, TRIM_BATCH - min_u64(bytes, TRIM_BATCH), n == 0, &done);
+    if (mask) n = detach_with_neighbours_locked(p, from, mask, pieces, n);
+    bytes += count_bits(mask) * p->size;
+    *at = done < 64 ? (struct position){from, done} : (struct position){from + 1, 0};
+    if (done < 64 || batch_full(p, n, bytes, at->block)) break;
+  }
+  /* Only now: the blocks behind had to know of those before. */
+  for (unsigned i = 0; i < n; i++) settle_locked(p, pieces[i].block);
+  return n;
+}
+
+static u64 sweep(struct pool *p, enum sweep sweep, u64 cooldown) {
+  struct piece pieces[PIECES];
+  struct position at = {0, 0};
+  u64 bytes = 0;
+  do {
+    copse_lock_acquire(&p->lock);
+    unsigned n = detach_batch_locked(p, sweep, cooldown, &at, pieces);
     copse_lock_release(&p->lock);
     if (!n) continue;
     bytes += give_back_runs(p, pieces, n);
     copse_lock_acquire(&p->lock);
     for (unsigned i = 0; i < n; i++) return_locked(p, &pieces[i]);
     copse_lock_release(&p->lock);
-  } while (from != CHAIN_NONE);
+  } while (at.block != CHAIN_NONE);
   return bytes;
+}
+
+/* Makes `since` accessible for the blocks that there are.  false: refused. */
+static bool reach_since(struct pool *p) {
+  copse_lock_acquire(&p->lock);
+  u64 from = p->since_ready, known = pool_known(p);
+  copse_lock_release(&p->lock);
+  if (known <= from) return true;
+  u64 to = min_u64(round_up(known, SINCE_BLOCKS), round_up(p->slots_max, 64) >> 6);
+  if (!copse_region_own_commit(&p->since[from], (to - from) * sizeof *p->since)) return false;
+  copse_lock_acquire(&p->lock);
+  p->since_ready = max_u64(p->since_ready, to);
+  copse_lock_release(&p->lock);
+  return true;
+}
+
+/* In the blocks of a chain: what came free since the last trim has been since this one.  Vacant blocks become old. */
+static void stamp(struct pool *p, enum pool_chain chain) {
+  u64 block = 0;
+  do {
+    copse_lock_acquire(&p->lock);
+    for (unsigned seen = 0; seen < 4 * PIECES; seen++, block++) {
+      block = copse_chain_next(&p->chains[chain], block, min_u64(pool_known(p), p->since_ready));
+      if (block == CHAIN_NONE) break;
+      if (chain == YOUNG) {
+        chain_clear(pool_young(p), block);
+        chain_set(pool_old(p), block);
+      }
+      if (!changed_locked(p, block)) continue;
+      *pool_changed(p, block) &= ~((u64)1 << (block & 63));
+      p->since[block] = p->tick;
+    }
+    copse_lock_release(&p->lock);
+  } while (block != CHAIN_NONE);
 }
 
 u64 copse_pool_trim(struct pool *p, u64 cooldown) {
   u64 bytes = 0;
+  bool runs = pool_has_runs(p) && !p->slotwise;
   copse_lock_acquire(&p->lock);
-  bool idle = p->frontier == 0, due = !cooldown || ++p->ticks % cooldown == 0;
+  bool idle = p->frontier == 0;
+  if (cooldown) p->tick++;
   copse_lock_release(&p->lock);
-  if (idle || !due) return 0;
-  bytes += sweep(p, SWEEP_OLD);
-  if (cooldown == 0) {
-    bytes += sweep(p, SWEEP_YOUNG);
-    if (!p->slotwise && p->size >= TRIM_RUN_SIZE) bytes += sweep(p, SWEEP_PARTIAL);
-    return bytes;
+  if (idle) return 0;
+  if (cooldown) {
+    if (!reach_since(p)) return 0;
+    stamp(p, YOUNG);
+    if (runs) stamp(p, PARTIAL);
   }
-  /* The young grow old.  What stayed among the old, for want of a whole page, is as good as young. */
-  copse_lock_acquire(&p->lock);
-  p->young = VACANT_A + VACANT_B - p->young;
-  copse_lock_release(&p->lock);
+  bytes += sweep(p, SWEEP_OLD, cooldown);
+  bytes += sweep(p, SWEEP_YOUNG, cooldown);
+  if (runs) bytes += sweep(p, SWEEP_PARTIAL, cooldown);
   return bytes;
 }

@@ -27,10 +27,8 @@ static void test_everything_goes(void **state) {
     struct pool_count c = count_of(s.pool);
     assert_true(c.free - c.bare <= (s.pool->slotwise ? 2 : 64 * (1 + 4096 / (64 * s.pool->size))));
     assert_int_equal(copse_vm_counters.in_use, (c.free - c.bare) * s.pool->size);
-    /* Once is enough; but for the block at the end, a part of which may be asked for again. */
-    u64 again = trim(0), unit = s.pool->size * (s.pool->slotwise ? 1 : 64);
-    assert_true(again < unit);
-    if (unit % 4096 == 0) assert_int_equal(again, 0);
+    /* Once is enough, also for what shares its last page. */
+    assert_int_equal(trim_calls(0), 0);
     /* Gone means gone: it reads as zero. */
     take_until(want);
     for (u64 i = 0; i < want; i++) {
@@ -77,23 +75,51 @@ static void test_order_after_trim(void **state) {
   end();
 }
 
+/* A block, or slot, that shares its last page is asked for once; and again as soon as the rest of the page is free. */
+static void test_shared_pages_are_asked_for_once(void **state) {
+  (void)state;
+  const unsigned sizes[] = {16, 48, 80, 112, 5120, 7168, 10240};
+  for (size_t page = 4096; page <= 65536; page *= 4)
+    for (unsigned i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++) {
+      begin_page(class_of_size(sizes[i / 2]), page);
+      u64 unit = s.pool->slotwise ? 1 : 64, bytes = unit * s.pool->size, n = 1;
+      while (n * bytes % page || n * bytes < 2 * page) n++;
+      take_until(2 * n * unit);
+      /* All but the last unit, or the first, of so many pages. */
+      u64 last = i % 2 ? 0 : n - 1, kept = last ? n * bytes - round_down(last * bytes, page) : round_up(bytes, page);
+      put_range(last ? 0 : unit, last ? last * unit : n * unit);
+      assert_int_equal(trim(0), n * bytes - kept);
+      assert_int_equal(trim_calls(0), 0);
+      /* What is taken and comes back is asked for again, and no more than that. */
+      put_range(last * unit, (last + 1) * unit);
+      u64 rest = trim(0);
+      assert_true(rest >= kept && rest <= n * bytes);
+      assert_int_equal(trim_calls(0), 0);
+      assert_int_equal(count_of(s.pool).bare, count_of(s.pool).free);
+      end();
+    }
+}
+
 /* ---- cooldown ---- */
 
+/* A vacant block, and slots; and a run in a block that is in use: what is left alone through n trims goes with the next one. */
 static void test_cooldown(void **state) {
   (void)state;
-  const unsigned sizes[] = {64, 1024, 4096};
-  for (unsigned i = 0; i < 3; i++)
+  const unsigned sizes[] = {16, 64, 1024, 4096, 7168};
+  for (unsigned i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++)
     for (u64 cooldown = 1; cooldown <= 4; cooldown++)
       for (u64 phase = 0; phase < cooldown; phase++) {
-        begin(class_of_size(sizes[i]));
-        take_until(128);
+        bool run = i % 2;
+        if (run && sizes[i / 2] < TRIM_RUN_SIZE) continue;
+        begin(class_of_size(sizes[i / 2]));
+        u64 all = 64 * 4, first = run ? 8 : 0;
+        take_until(all + 64);
         for (u64 t = 0; t < phase; t++) assert_int_equal(trim(cooldown), 0);
-        put_range(0, 64);
-        /* It keeps its pages through `cooldown` trims, and goes before twice as many have passed. */
-        u64 n = 1;
-        for (; trim(cooldown) == 0; n++) assert_true(n < 10);
-        assert_true(n > cooldown && n <= 2 * cooldown);
-        assert_int_equal(count_of(s.pool).bare % 64, count_of(s.pool).free % 64);
+        put_range(first, all);
+        for (u64 n = 1; n <= cooldown; n++) assert_int_equal(trim(cooldown), 0);
+        u64 from = round_up((uptr)pool_address(s.pool, first), 4096), to = (uptr)pool_address(s.pool, all);
+        assert_int_equal(trim(cooldown), to - from);
+        assert_int_equal(trim_calls(cooldown), 0);
         end();
       }
 }
@@ -127,6 +153,25 @@ static void test_cooldown_0_takes_the_young_too(void **state) {
   put_range(64, 128);           /* block 1 is young */
   assert_int_equal(trim(0), 2 * 4096);
   end();
+}
+
+/* What is stamped is not forgotten when the parameter changes, nor asked for twice. */
+static void test_cooldown_changes(void **state) {
+  (void)state;
+  const unsigned sizes[] = {64, 1024, 4096};
+  for (unsigned i = 0; i < 6; i++) {
+    begin(class_of_size(sizes[i / 2]));
+    u64 first = i % 2 && sizes[i / 2] != 64 ? 8 : 0;
+    take_until(128);
+    put_range(first, 64);
+    assert_int_equal(trim(1000), 0);
+    assert_int_equal(trim(1000), 0);
+    assert_int_equal(trim(3), 0);
+    if (i < 3) assert_int_equal(trim(3), (64 - first) * s.pool->size);
+    else assert_int_equal(trim(0), (64 - first) * s.pool->size);
+    for (u64 cooldown = 0; cooldown < 4; cooldown++) assert_int_equal(trim_calls(cooldown), 0);
+    end();
+  }
 }
 
 /* ---- runs of pages in blocks that are in use ---- */
@@ -245,8 +290,10 @@ int main(void) {
     cmocka_unit_test_teardown(test_everything_goes, clean_up),
     cmocka_unit_test_teardown(test_empty_tail, clean_up),
     cmocka_unit_test_teardown(test_order_after_trim, clean_up),
+    cmocka_unit_test_teardown(test_shared_pages_are_asked_for_once, clean_up),
     cmocka_unit_test_teardown(test_cooldown, clean_up),
     cmocka_unit_test_teardown(test_cooldown_starts_anew, clean_up),
+    cmocka_unit_test_teardown(test_cooldown_changes, clean_up),
     cmocka_unit_test_teardown(test_cooldown_0_takes_the_young_too, clean_up),
     cmocka_unit_test_teardown(test_runs_of_a_block_in_use, clean_up),
     cmocka_unit_test_teardown(test_runs_of_small_slots_stay, clean_up),

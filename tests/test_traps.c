@@ -58,7 +58,7 @@ static void look_at_detached(const struct vm_record *call) {
   if (call->kind != VM_MADVISE) return;
   for (unsigned class = 0; class < COPSE_CLASSES; class++) {
     u64 bytes = copse_pools[class].detached * copse_pools[class].size;
-    u64 bound = 2 * TRIM_BATCH + 64 * copse_pools[class].size; /* and the block with which it was reached */
+    u64 bound = TRIM_BATCH + (copse_pools[class].slotwise ? 0 : 64 * copse_pools[class].size); /* and the block that reached it */
     if (bytes > most_detached) most_detached = bytes;
     if (bytes * 100 / bound > most_blocks) most_blocks = bytes * 100 / bound;
   }
