@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#include "scenarios.h"
+
+const struct scenario *const scenario_tables[] = {
+    self_litmus,
+    self_stack,
+    NULL,
+};
