@@ -7,7 +7,8 @@ model_checker = \
   tests/model/random.c tests/model/report.c tests/model/runtime.c tests/model/search.c tests/model/shadow.c \
   tests/model/sites.c tests/model/tables.c tests/model/undo.c tests/model/wrap.c
 model_scenarios = \
-  tests/model/self_litmus.c tests/model/self_stack.c
+  tests/model/self_litmus.c tests/model/self_stack.c \
+  tests/model/recycler_scenarios.c
 model_headers = \
   tests/model/engine.h tests/model/model.h tests/model/mutants.h tests/model/random.h tests/model/reference.h \
   tests/model/scenarios.h tests/model/search.h

@@ -7,6 +7,8 @@
 
 /* Of the checker itself. */
 extern const struct scenario self_litmus[], self_stack[];
+/* Of the library. */
+extern const struct scenario recycler_scenarios[];
 
 /* All of them; NULL ends it. */
 extern const struct scenario *const scenario_tables[];

@@ -4,5 +4,6 @@
 const struct scenario *const scenario_tables[] = {
     self_litmus,
     self_stack,
+    recycler_scenarios,
     NULL,
 };
