@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# The model checker, the scenarios, and the library's own sources compiled for it: by the thread sanitizer's instrumentation, linked
+# with tests/model/runtime.c in its place.  Flags are the checker's own: neither CFLAGS nor a sanitizer of the rest touch it.
+
+model_checker = \
+  tests/model/fibre.c tests/model/main.c tests/model/memory.c tests/model/mutants.c tests/model/races.c \
+  tests/model/random.c tests/model/report.c tests/model/runtime.c tests/model/search.c tests/model/shadow.c \
+  tests/model/sites.c tests/model/tables.c tests/model/undo.c tests/model/wrap.c
+model_scenarios = \
+  tests/model/self_litmus.c tests/model/self_stack.c \
+  tests/model/recycler_scenarios.c
+model_headers = \
+  tests/model/engine.h tests/model/model.h tests/model/mutants.h tests/model/random.h tests/model/reference.h \
+  tests/model/scenarios.h tests/model/search.h
+
+EXTRA_DIST += $(model_checker) $(model_scenarios) $(model_headers)
+
+model_objects = $(model_checker:.c=.o) $(model_scenarios:.c=.o) \
+  $(patsubst lib/%.c,tests/model/lib_%.o,$(filter %.c,$(copse_core_sources)))
+
+model_cas16 = $(if $(filter x86_64,$(host_cpu)),-mcx16)
+model_compile = $(AM_V_CC)$(MKDIR_P) tests/model/.deps && $(CC) -std=gnu11 -D_GNU_SOURCE -I$(top_srcdir)/lib \
+  -I$(top_srcdir)/tests/model $(CPPFLAGS) $(COPSE_WARN_CFLAGS) -g -fno-pie $(model_cas16) \
+  -MMD -MP -MF tests/model/.deps/$(@F:.o=.d) -c -o $@ $<
+# The checker sees neither builtins nor the C library's own accesses.
+model_checked_flags = -O1 -fsanitize=thread -Dmemcpy=model_memcpy -Dmemmove=model_memmove -Dmemset=model_memset
+model_comma = ,
+model_wrapped = pthread_mutex_lock pthread_mutex_unlock pthread_mutex_init pthread_key_create pthread_setspecific \
+  pthread_atfork open
+model_wrap = $(addprefix -Wl$(model_comma)--wrap=,$(model_wrapped))
+
+$(model_checker:.c=.o): tests/model/%.o: tests/model/%.c
+	$(model_compile) -O2
+$(model_scenarios:.c=.o): tests/model/%.o: tests/model/%.c
+	$(model_compile) $(model_checked_flags)
+tests/model/lib_%.o: lib/%.c
+	$(model_compile) $(model_checked_flags)
+tests/model/model: $(model_objects)
+	$(AM_V_CCLD)$(CC) -no-pie $(model_wrap) -o $@ $(model_objects) -pthread
+-include $(wildcard tests/model/.deps/*.d)
+
+MODEL_JOBS = 2
+
+# All scenarios but the lengthy ones, and the checker against itself.  Minutes.
+check-model: tests/model/model
+	tests/model/model --jobs $(MODEL_JOBS)
+	tests/model/model --random 1 20000
+.PHONY: check-model
+
+# With the lengthy ones, and three times as many random programs.  An hour.
+check-model-long: tests/model/model
+	tests/model/model --jobs $(MODEL_JOBS) --long
+	tests/model/model --random 1 60000
+.PHONY: check-model-long
+CHECK_LONG += check-model-long
+
+mostlyclean-local: model-clean
+model-clean:
+	-rm -rf tests/model/.deps tests/model/*.o tests/model/model
+.PHONY: model-clean

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs scenarios, a process each, and prints a line a scenario.
+ *
+ *   model [--jobs N] [--long] [NAME...]      those whose name contains one of these; all
+ *   model --replay SCHEDULE NAME             one execution, as a table
+ *   model --random FROM N                    random programs: the checker against itself
+ *   model --list | --sites | --mutants FILE
+ */
+#include "engine.h"
+#include "mutants.h"
+#include "random.h"
+#include "scenarios.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const verdicts[] = {"exhaustive", "incomplete", "fails"};
+enum { JOBS = 16, LIMIT = 4000000, INTERLEAVINGS = 30000 };
+
+static bool as_expected(const struct scenario *s, const struct result *r, char *why, size_t room) {
+  if (r->verdict != s->expected)
+    snprintf(why, room, "expected: %s", verdicts[s->expected]);
+  else if (s->expected == FAILED && s->fails && !strstr(r->message, s->fails))
+    snprintf(why, room, "expected to fail by: %s", s->fails);
+  else if (s->graphs && s->graphs != r->graphs)
+    snprintf(why, room, "expected graphs: %llu", (unsigned long long)s->graphs);
+  else if (s->outcomes && s->outcomes != r->outcomes)
+    snprintf(why, room, "outcomes %llx, expected %llx", (unsigned long long)r->outcomes,
+             (unsigned long long)s->outcomes);
+  else
+    return true;
+  return false;
+}
+
+static int run_scenario(const struct scenario *s, const char *replay) {
+  static struct result r;
+  char why[256] = "";
+  struct search_options o = {
+      .limit = s->limit ? s->limit : LIMIT, .replay = replay, .quiet = s->expected == FAILED && !replay};
+  if (s->once) s->once();
+  search_run(s, &o, &r);
+  if (replay) {
+    if (r.verdict != FAILED) printf("%s: nothing fails in this execution\n", s->name);
+    return r.verdict == FAILED ? 0 : 1;
+  }
+  bool fine = as_expected(s, &r, why, sizeof why);
+  if (!fine && o.quiet && r.verdict == FAILED) report_failure(&r);
+  printf("%s %-36s %-10s %9llu graphs %8llu blocked %5d deep %7.2f s%s%s\n", fine ? "ok    " : "not ok", s->name,
+         verdicts[r.verdict], (unsigned long long)r.graphs, (unsigned long long)r.blocked, r.depth, r.seconds,
+         fine ? "" : "  # ", why);
+  fflush(stdout);
+  return fine ? 0 : 1;
+}
+
+/* ---- jobs ---- */
+
+struct job {
+  pid_t pid;
+  FILE *out;
+  int status;
+  bool done;
+};
+
+static void print_all(FILE *f) {
+  char buffer[4096];
+  size_t n;
+  rewind(f);
+  while ((n = fread(buffer, 1, sizeof buffer, f)) > 0) fwrite(buffer, 1, n, stdout);
+  fflush(stdout);
+  fclose(f);
+}
+
+static void start(struct job *job, const struct scenario *s) {
+  job->out = tmpfile();
+  fflush(stdout);
+  if (!job->out || (job->pid = fork()) < 0) abort();
+  if (job->pid) return;
+  if (dup2(fileno(job->out), STDOUT_FILENO) < 0) abort();
+  exit(run_scenario(s, NULL));
+}
+
+static void finish(struct job jobs[], size_t n) {
+  int status;
+  pid_t pid = wait(&status);
+  for (size_t i = 0; i < n; i++)
+    if (jobs[i].pid == pid && !jobs[i].done) {
+      jobs[i].status = status;
+      jobs[i].done = true;
+    }
+}
+
+static int run_all(const struct scenario *const list[], size_t n, int parallel) {
+  struct job *jobs = calloc(n + 1, sizeof *jobs);
+  if (!jobs) abort();
+  size_t begun = 0, running = 0, printed = 0, failed = 0;
+  while (printed < n) {
+    while (begun < n && running < (size_t)parallel) {
+      start(&jobs[begun], list[begun]);
+      begun++;
+      running++;
+    }
+    finish(jobs, begun);
+    running--;
+    for (; printed < begun && jobs[printed].done; printed++) {
+      print_all(jobs[printed].out);
+      if (!WIFEXITED(jobs[printed].status))
+        printf("not ok %s: ended by signal %d\n", list[printed]->name, WTERMSIG(jobs[printed].status));
+      failed += jobs[printed].status != 0;
+    }
+  }
+  free(jobs);
+  printf("# %zu scenarios, %zu not as expected\n", n, failed);
+  return failed ? 1 : 0;
+}
+
+static bool wanted(const struct scenario *s, char *const names[], int n, bool lengthy) {
+  if (n == 0) return lengthy || !s->lengthy;
+  for (int i = 0; i < n; i++)
+    if (strstr(s->name, names[i])) return true;
+  return false;
+}
+
+static const struct scenario *find(const char *name) {
+  for (const struct scenario *const *table = scenario_tables; *table; table++)
+    for (const struct scenario *s = *table; s->name; s++)
+      if (!strcmp(s->name, name)) return s;
+  fprintf(stderr, "no scenario %s\n", name);
+  exit(2);
+}
+
+static int run_random(u64 from, u64 n) {
+  struct random_sums sums = {0};
+  u64 bad = 0;
+  for (u64 i = from; sums.programs < n && bad < 5; i++)
+    if (!random_check(i, INTERLEAVINGS, &sums)) bad++;
+  printf(
+      "%s %llu random programs (%llu more were too large): %llu graphs, by %llu executions and by %llu interleavings\n",
+      bad ? "not ok" : "ok    ", (unsigned long long)sums.programs, (unsigned long long)sums.too_large,
+      (unsigned long long)sums.graphs, (unsigned long long)sums.executions, (unsigned long long)sums.interleavings);
+  return bad ? 1 : 0;
+}
+
+int main(int argc, char **argv) {
+  int jobs = 2, at = 1;
+  bool lengthy = false;
+  for (; at < argc && argv[at][0] == '-'; at++) {
+    const char *option = argv[at];
+    int left = argc - at - 1;
+    if (!strcmp(option, "--jobs") && left > 0)
+      jobs = atoi(argv[++at]);
+    else if (!strcmp(option, "--long"))
+      lengthy = true;
+    else if (!strcmp(option, "--replay") && left == 2)
+      return run_scenario(find(argv[at + 2]), argv[at + 1]);
+    else if (!strcmp(option, "--random") && left == 2)
+      return run_random(strtoull(argv[at + 1], NULL, 10), strtoull(argv[at + 2], NULL, 10));
+    else if (!strcmp(option, "--mutants") && left >= 1)
+      return mutants_run(argv[at + 1], argv + at + 2, left - 1);
+    else if (!strcmp(option, "--list"))
+      for (const struct scenario *const *table = scenario_tables; *table; table++)
+        for (const struct scenario *s = *table; s->name; s++) printf("%s\n", s->name);
+    else {
+      fprintf(stderr, "model: %s: no such option, or not so; see main.c\n", option);
+      return 2;
+    }
+    if (!strcmp(option, "--list")) return 0;
+  }
+  if (jobs < 1 || jobs > JOBS) jobs = 2;
+  const struct scenario *list[1024];
+  size_t n = 0;
+  for (const struct scenario *const *table = scenario_tables; *table; table++)
+    for (const struct scenario *s = *table; s->name; s++)
+      if (wanted(s, argv + at, argc - at, lengthy) && n < 1024) list[n++] = s;
+  return run_all(list, n, jobs);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The checker against itself: reduced against unreduced search of random programs. */
+#ifndef MODEL_RANDOM_H
+#define MODEL_RANDOM_H
+
+#include "engine.h"
+
+struct random_sums {
+  u64 programs, too_large, graphs, interleavings, executions, blocked;
+};
+
+/* The program of this number.  false: the two searches differ; printed.  Where there are more interleavings than
+ * `limit` it is counted as too large, and not compared. */
+bool random_check(u64 number, u64 limit, struct random_sums *sums);
+
+#endif

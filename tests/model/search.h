@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Between search.c and races.c. */
+#ifndef MODEL_SEARCH_H
+#define MODEL_SEARCH_H
+
+#include "engine.h"
+
+/* Finds the events that this one is in a race with, and has the search try the other way round. */
+void races_of(int event);
+/* At the node one of these threads must be tried. */
+void search_backtrack(int node, unsigned initials);
+bool search_load(const char *schedule);
+
+#endif
