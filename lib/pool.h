@@ -116,6 +116,9 @@ static inline void copse_pool_put(struct pool *p, unsigned n, void *const slots[
  */
 hidden u64 copse_pool_trim(struct pool *p, u64 cooldown);
 
+/* Takes back the access of its bare end, for others to use.  Returns bytes. */
+hidden u64 copse_pool_shrink(struct pool *p);
+
 /* Counts by looking at each block. */
 struct pool_count {
   u64 blocks, free, bare, detached, uncommitted, lost, locked;
