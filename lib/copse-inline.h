@@ -19,6 +19,9 @@
 #include "copse.h"
 
 #ifdef __cplusplus
+/* C casts: this is C. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
 extern "C" {
 #endif
 
@@ -129,6 +132,7 @@ static inline void copse_inline_free(void *ptr, size_t size) {
 
 #ifdef __cplusplus
 }
+#pragma GCC diagnostic pop
 #endif
 
 #endif

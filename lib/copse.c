@@ -27,10 +27,14 @@ static cold_path void *no_memory(void) {
 
 /*
  * There is no more.  What caches hold goes home to the pools, and what is free there goes back to the system: then there may
- * be slots of this class, larger ones to borrow from, or room below the limit.
+ * be slots of this class, larger ones to borrow from, or room below the limit.  If there still are none, the system may count
+ * against this process what other classes have and do not use.
  */
 static cold_path void *last_resort(struct cache *c, unsigned class) {
   copse_trim_reclaim_owner(c);
+  void *p = copse_cache_refill_owner(c, class);
+  if (p) return p;
+  copse_trim_shrink();
   return copse_cache_refill_owner(c, class);
 }
 
@@ -58,6 +62,10 @@ static void *span_alloc(u64 size, u64 alignment, bool zero) {
     /* As above. */
     copse_trim_reclaim_owner(c);
     p = copse_span_alloc(size, alignment, zero);
+    if (!p) {
+      copse_trim_shrink();
+      p = copse_span_alloc(size, alignment, zero);
+    }
   }
   if (unlikely(!p)) return no_memory();
   errno = saved;

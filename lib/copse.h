@@ -24,10 +24,10 @@
 /* Every allocation is aligned to at least this many bytes. */
 #define COPSE_ALIGNMENT_MIN 16
 /* The greatest alignment, in bytes, that copse_alloc_aligned takes. */
-#define COPSE_ALIGNMENT_MAX ((size_t)1 << 30)
+#define COPSE_ALIGNMENT_MAX 0x40000000ul
 /* How many size classes there are, and the largest size, in bytes, that has one; what is larger is a span. */
 #define COPSE_CLASSES 60
-#define COPSE_CLASS_SIZE_MAX ((size_t)1 << 20)
+#define COPSE_CLASS_SIZE_MAX 0x100000ul
 
 #ifndef COPSE_API
 #define COPSE_API __attribute__((visibility("default")))
@@ -188,7 +188,15 @@ struct copse_stats {
 /*
  * Writes a snapshot.  Counters of other threads are read while they run: exact where those threads are at rest.
  */
+#ifdef __cplusplus
+/* C++ has the name of the struct as a constructor's, and -Wshadow says that the function hides that. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 COPSE_API void copse_stats(struct copse_stats *out) __attribute__((nonnull));
+#ifdef __cplusplus
+#pragma GCC diagnostic pop
+#endif
 
 /*
  * Writes the same as one JSON object, as snprintf(3) would: at most `size` bytes with the terminating NUL; returns the

@@ -10,7 +10,7 @@ copse_core_sources = \
   lib/bit_tree.h lib/bit_tree.c lib/chain.h lib/chain.c \
   lib/region.h lib/region.c \
   lib/side.h lib/stack.h lib/quarantine.h lib/report.h lib/guard.h \
-  lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c lib/pool_count.c \
+  lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c lib/pool_shrink.c lib/pool_count.c \
   lib/span.h lib/span_state.h lib/span.c lib/span_claim.c lib/span_release.c lib/span_resize.c lib/span_cache.c \
   lib/span_check.c lib/span_run.h lib/span_run.c \
   lib/bundle.h lib/bundle.c \

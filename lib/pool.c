@@ -20,6 +20,7 @@ static bool pool_start(struct pool *p, unsigned class, struct pool_first *first)
   if (!p->slotwise) p->slots_max = round_down(p->slots_max, 64);
   p->first = first;
   p->ready = POOL_DENSE;
+  p->marked = CHAIN_NONE;
   copse_lock_init(&p->lock, RANK_POOL + class);
 
   u64 blocks = (p->slots_max + 63) >> 6, trees = (blocks + BIT_TREE_SIZE - 1) >> BIT_TREE_BITS;
@@ -75,6 +76,20 @@ static u64 lowest_bits_of(u64 set, unsigned n) {
   return set ^ rest;
 }
 
+/*
+ * The first touch of a block may bring in a huge page, and with it memory for all that lies on it: it is marked as changed, so that
+ * a trim asks for it.  Several bare blocks in a row are marked at once.
+ */
+static void mark_huge_locked(struct pool *p, u64 block) {
+  u64 huge = copse_vm_facts.huge, bytes = 64 * p->size;
+  uptr start = (uptr)p->start, low = round_down(start + block * bytes, huge), high = round_up(start + (block + 1) * bytes, huge);
+  if (p->marked == low && high - low == huge) return;
+  p->marked = low;
+  u64 from = low > start ? (low - start) / bytes : 0, to = min_u64((high - start + bytes - 1) / bytes, pool_known(p));
+  for (; from < to; from = round_down(from, 64) + 64)
+    *pool_changed(p, from) |= low_bits((unsigned)min_u64(to - round_down(from, 64), 64)) & ~low_bits((unsigned)(from & 63));
+}
+
 /* Slots of one block, on their way. */
 struct gathered {
   u64 block, mask;
@@ -110,6 +125,7 @@ static unsigned gather_locked(struct pool *p, unsigned n, struct gathered g[64],
         break;
       }
       if (p->slotwise) *pool_bare(p, block) &= ~take;
+      if (p->advised) mark_huge_locked(p, block);
     }
     *word = free & ~take;
     /* It stays where it is if it is a partial block that remains one, or a slotwise one with more of the same. */

@@ -5,7 +5,8 @@
  * A block's metadata is one word: bit i set = slot i is free.  A block with free slots stands in exactly one chain:
  *   PARTIAL  some of its slots are free
  *   YOUNG, OLD  all are: vacant; old ones have been since some trim with a cooldown, whose number `since` has
- *   BARE     all are, and no page of it is in memory: given back, or fresh; reads as zero
+ *   BARE     all are, and it reads as zero: given back, or fresh.  None of its pages is in memory, but for those that came with a
+ *            neighbour's in a transparent huge page: such a block is marked as changed
  * a full block, or a detached one, in none.
  *
  * In slotwise pools (slots of a page and more) memory comes and goes by the slot, and a second word a block says which
@@ -74,6 +75,8 @@ struct pool {
   struct slot_range failed[POOL_FAILED]; /* claimed, refused by the system, to be tried first */
   unsigned fails, growing; /* growing: big steps in flight */
   struct slot_range huge; /* backed by explicit huge pages: never given back */
+  bool advised;       /* some of it may get transparent huge pages */
+  u64 marked;         /* which huge page of the system's was marked last since the last trim; CHAIN_NONE: none */
 } __attribute__((aligned(APART)));
 
 hidden extern struct pool copse_pools[CLASSES];
@@ -112,6 +115,9 @@ static inline void copse_pool_put(struct pool *p, unsigned n, void *const slots[
  * Returns bytes.
  */
 hidden u64 copse_pool_trim(struct pool *p, u64 cooldown);
+
+/* Takes back the access of its bare end, for others to use.  Returns bytes. */
+hidden u64 copse_pool_shrink(struct pool *p);
 
 /* Counts by looking at each block. */
 struct pool_count {
@@ -159,6 +165,7 @@ struct growth {
   struct slot_range range;
   u64 ready_from, ready_to; /* blocks whose metadata comes with it */
   bool big;
+  bool advised; /* transparent huge pages were asked for */
 };
 /* false: the region is full. */
 hidden bool copse_pool_claim_locked(struct pool *p, u64 need, bool small, struct growth *g);

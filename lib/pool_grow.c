@@ -76,6 +76,7 @@ static bool commit_metadata(struct pool *p, const struct growth *g) {
 
 bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
   *huge_bytes = 0;
+  g->advised = false;
   if (!commit_metadata(p, g)) return false;
   char *from = pool_address(p, g->range.from), *to = pool_address(p, g->range.to);
   const u64 explicit_page = (u64)2 << 20;
@@ -101,6 +102,7 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
   if (whole < p->start) whole = p->start;
   if (policy >= 1 && grown > HUGE_AFTER) {
     if (whole < to) copse_vm_advise_huge(whole, (u64)(to - whole));
+    g->advised = copse_vm_facts.huge != 0;
   } else if (copse_vm_facts.huge_always && whole < to) {
     copse_vm_advise_small(whole, (u64)(to - whole));
   }
@@ -110,6 +112,7 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
 void copse_pool_publish_locked(struct pool *p, const struct growth *g, u64 huge_bytes) {
   p->growing -= g->big;
   if (g->ready_to > p->ready) p->ready = g->ready_to;
+  p->advised |= g->advised;
   if (huge_bytes) {
     /* One range that only grows: what lies between two backed parts counts as backed. */
     if (p->huge.to == 0) p->huge.from = g->range.from;

@@ -178,10 +178,14 @@ static bool due_locked(struct pool *p, u64 block, u64 cooldown) {
   return stamped && !changed_locked(p, block) && p->tick - p->since[block] >= cooldown;
 }
 
-/* What of a block is free and has pages: of one that is not slotwise all or, in the sense of a sweep over vacant ones, none. */
+/* What of a block is free and may have pages: of one that is not slotwise all or, in the sense of a sweep over vacant ones, none. */
 static u64 idle_locked(struct pool *p, u64 block) {
   u64 free = *pool_word(p, block);
-  if (p->slotwise) return free & ~*pool_bare(p, block);
+  if (p->slotwise) {
+    /* With what came along on huge pages, which is not told from what is bare. */
+    u64 warm = free & ~*pool_bare(p, block);
+    return warm && p->advised ? free : warm;
+  }
   return free == ~(u64)0 ? free : 0;
 }
 
@@ -201,11 +205,12 @@ static bool goes_locked(struct pool *p, u64 block, u64 cooldown, const struct pi
   return false;
 }
 
-enum sweep { SWEEP_OLD, SWEEP_YOUNG, SWEEP_PARTIAL };
+enum sweep { SWEEP_OLD, SWEEP_YOUNG, SWEEP_PARTIAL, SWEEP_BARE };
 
 /* What of this block is to be detached now, behind pieces[0..n) of the same batch. */
 static u64 choose_locked(struct pool *p, enum sweep sweep, u64 block, u64 cooldown, const struct piece *pieces, unsigned n) {
   if (backed_huge(p, block)) return 0;
+  if (sweep == SWEEP_BARE) return *pool_word(p, block);
   if (sweep != SWEEP_PARTIAL) return goes_locked(p, block, cooldown, pieces, n) ? idle_locked(p, block) : 0;
   if (!due_locked(p, block, cooldown)) return 0;
   settle_locked(p, block);
@@ -230,6 +235,21 @@ static u64 cut_locked(struct pool *p, u64 block, u64 mask, u64 room, bool first,
   return taken;
 }
 
+/* The next block of a sweep, from `from` on: of bare ones, of which there may be very many, those that are marked. */
+static u64 next_locked(struct pool *p, enum sweep sweep, u64 from) {
+  static const enum pool_chain chains[] = {OLD, YOUNG, PARTIAL};
+  u64 known = pool_known(p);
+  if (sweep != SWEEP_BARE) return copse_chain_next(&p->chains[chains[sweep]], from, known);
+  for (; from < known; from = round_down(from, 64) + 64) {
+    u64 base = round_down(from, 64);
+    for (u64 marked = *pool_changed(p, base) & ~low_bits((unsigned)(from & 63)); marked; marked &= marked - 1) {
+      u64 block = base + lowest_bit(marked);
+      if (block < known && bare_locked(p, block)) return block;
+    }
+  }
+  return CHAIN_NONE;
+}
+
 /* Where a sweep is: the next block, and how many slots of it are dealt with. */
 struct position {
   u64 block;
@@ -239,11 +259,10 @@ struct position {
 /* Detaches the next batch.  Returns how many pieces there are of it. */
 static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldown, struct position *at,
                                     struct piece *pieces) {
-  struct chain *chain = sweep == SWEEP_PARTIAL ? &p->chains[PARTIAL] : sweep == SWEEP_YOUNG ? pool_young(p) : pool_old(p);
   unsigned n = 0, seen = 0;
   u64 bytes = 0;
   while (n < PIECES && seen++ < 4 * PIECES) {
-    u64 from = copse_chain_next(chain, at->block, pool_known(p));
+    u64 from = next_locked(p, sweep, at->block);
     if (from != at->block) at->done = 0;
     at->block = from;
     if (from == CHAIN_NONE) break;
@@ -317,6 +336,8 @@ u64 copse_pool_trim(struct pool *p, u64 cooldown) {
   copse_lock_acquire(&p->lock);
   bool idle = p->frontier == 0;
   if (cooldown) p->tick++;
+  bool came_along = p->advised && (!cooldown || p->tick % cooldown == 0);
+  p->marked = CHAIN_NONE;
   copse_lock_release(&p->lock);
   if (idle) return 0;
   if (cooldown) {
@@ -327,5 +348,7 @@ u64 copse_pool_trim(struct pool *p, u64 cooldown) {
   bytes += sweep(p, SWEEP_OLD, cooldown);
   bytes += sweep(p, SWEEP_YOUNG, cooldown);
   if (runs) bytes += sweep(p, SWEEP_PARTIAL, cooldown);
+  /* What only came along was never in use: with a cooldown it goes at every so manieth trim. */
+  if (came_along) bytes += sweep(p, SWEEP_BARE, cooldown);
   return bytes;
 }

@@ -149,6 +149,10 @@ bool copse_span_free(void *p) {
 
 u64 copse_span_trim(void) { return S.granules ? copse_span_reclaim(false) : 0; }
 
+void copse_span_shrink(void) {
+  if (S.granules) copse_span_reclaim(true);
+}
+
 void copse_span_fork_child(void) {
   u64 words = (S.granules + 63) / 64;
   for (u64 i = 0; i < words; i++) {

@@ -36,6 +36,8 @@ hidden u64 copse_span_size(const void *p);
 hidden void *copse_span_resize(void *p, u64 size);
 /* Gives the pages of all cached spans back.  Returns bytes. */
 hidden u64 copse_span_trim(void);
+/* The same, and takes back the access of all granules that nobody has. */
+hidden void copse_span_shrink(void);
 /* Whether bitmap, table, cache and counters agree.  Takes the lock.  For tests and the instrumented library. */
 hidden bool copse_span_valid(void);
 /* In a forked child: runs that were in flight in other threads are found (owned by nobody) and freed.  The lock is held. */

@@ -24,6 +24,11 @@ void copse_trim_reclaim_owner(struct cache *mine) {
   give_back(0);
 }
 
+void copse_trim_shrink(void) {
+  copse_span_shrink();
+  for (unsigned class = 0; class < CLASSES; class++) copse_pool_shrink(&copse_pools[class]);
+}
+
 u64 copse_trim_all(struct cache *mine) {
   /* release: pairs with the acquire in copse_cache_follow_owner. */
   add_release(&copse_generation, (u64)1);

@@ -12,6 +12,11 @@ hidden u64 copse_trim_all(struct cache *mine);
  * the recyclers, and decommits all that is free, whatever the cooldown.
  */
 hidden void copse_trim_reclaim_owner(struct cache *mine);
+/*
+ * The last that can be done, after that: takes back the access of what is bare at the end of each pool, and of idle granules; for
+ * the system may count what is accessible.
+ */
+hidden void copse_trim_shrink(void);
 /* As copse_trim_pending. */
 hidden u64 copse_trim_behind(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Huge pages: explicit ones of 1 GB, then of 2 MB, where the system has some reserved and free; else transparent ones.
- * Whether there are any changes while the program runs, so no refusal is remembered: each request asks.
+ * Whether there are any changes while the program runs, so no refusal is for ever: after many in a row only some requests ask.
  */
 #include "vm_call.h"
 #include "tunables.h"
@@ -63,17 +63,43 @@ static size_t map_front(char *address, size_t length, unsigned shift) {
   return done;
 }
 
+/*
+ * To ask in vain costs as much as all the rest of a large request.  So after REFUSALS_ASKED refusals in a row every second request
+ * asks, then every fourth, to every 64th; and from the first success on each one again.
+ * Numbers, relaxed: threads that race ask once more or once less.
+ */
+enum { REFUSALS_ASKED = 16, ASK_EVERY_LOG = 6 };
+struct asking {
+  u64 refused, request;
+};
+static struct asking asking_1g, asking_2m;
+
+static bool asks(struct asking *a) {
+  u64 refused = load_relaxed(&a->refused);
+  if (refused < REFUSALS_ASKED) return true;
+  u64 every = (u64)1 << min_u64(refused - REFUSALS_ASKED + 1, ASK_EVERY_LOG);
+  return (add_relaxed(&a->request, (u64)1) & (every - 1)) == 0;
+}
+
+static size_t ask(struct asking *a, char *address, size_t length, unsigned shift) {
+  if (!asks(a)) return 0;
+  size_t got = map_front(address, length, shift);
+  if (got) store_relaxed(&a->refused, (u64)0);
+  else add_relaxed(&a->refused, (u64)1);
+  return got;
+}
+
 size_t copse_vm_commit_huge(void *address, size_t length) {
   if (load_relaxed(&copse_tunables.huge) != 2) return 0;
   size_t large = 0;
   if (!((uptr)address & (((size_t)1 << SHIFT_1G) - 1)) && length >= (size_t)1 << SHIFT_1G) {
-    large = map_front(address, length, SHIFT_1G);
+    large = ask(&asking_1g, address, length, SHIFT_1G);
     add_relaxed(&copse_vm_counters.huge_1g, (u64)large);
     if (large < round_down(length, (u64)1 << SHIFT_1G)) add_relaxed(&copse_vm_counters.huge_1g_fallbacks, (u64)1);
   }
   size_t rest = round_down(length - large, (u64)1 << SHIFT_2M), small = 0;
   if (rest && !((uptr)address & (((size_t)1 << SHIFT_2M) - 1))) {
-    small = map_front((char *)address + large, rest, SHIFT_2M);
+    small = ask(&asking_2m, (char *)address + large, rest, SHIFT_2M);
     add_relaxed(&copse_vm_counters.huge_2m, (u64)small);
     if (small < rest) add_relaxed(&copse_vm_counters.huge_2m_fallbacks, (u64)1);
   }

@@ -9,8 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 libs=$top_builddir/lib/.libs
 read -ra sanitize <<<"${COPSE_SANITIZERS:+-fsanitize=$COPSE_SANITIZERS}"
-# Not -Wshadow: in C++ the function copse_stats hides the name of its struct, as stat(2) does.
-warnings=(-Wall -Wextra -Wpedantic -Werror)
+warnings=(-Wall -Wextra -Wpedantic -Wshadow -Werror)
 
 # build LIBRARY STANDARD FLAG...
 build() {
@@ -34,6 +33,19 @@ if [ "${COPSE_CXX-yes}" = yes ]; then
 else
   skip "C++" "there is no C++ compiler"
 fi
+
+# What a C++ program with more warnings than ours includes, and uses the macros of: by every compiler that is here.
+printf '%s\n' '#include <copse.h>' '#include <copse-inline.h>' 'struct copse_stats stats;' 'int main() {' \
+  '  copse_stats(&stats);' '  void *p = copse_inline_alloc(COPSE_CLASS_SIZE_MAX);' '  copse_inline_free(p, 64);' \
+  '  return COPSE_ALIGNMENT_MAX == 0;' '}' >"$work/strict.cc"
+for compiler in g++ clang++; do
+  if command -v $compiler >/dev/null; then
+    check "the headers are clean under $compiler's -Wold-style-cast and -Wshadow" $compiler -std=c++17 -fsyntax-only \
+      -I"$top_srcdir/lib" "${warnings[@]}" -Wold-style-cast -Wuseless-cast -Wno-unknown-warning-option "$work/strict.cc"
+  else
+    skip "$compiler" "it is not installed"
+  fi
+done
 
 # A header that stands alone, in strict C; alone and first, so that it includes what it needs.
 for header in copse.h copse-inline.h; do

@@ -2,6 +2,7 @@
 /* Pages of 1 GB, then of 2 MB, then the system's own, in that order: as requests of the library find them, with a system that
  * pretends, and with the real one where root can set huge pages aside. */
 #include "balance.h"
+#include "resident.h"
 #include "setting.h"
 #include "vm_faults.h"
 #include <string.h>
@@ -135,6 +136,36 @@ FRESH(the_policy_is_followed) {
   }
 }
 
+/*
+ * What came into memory only because something else on its huge page was touched goes back as well.  Twice: the second time from
+ * bare blocks whose huge pages were split.
+ */
+FRESH(a_trim_leaves_nothing_of_transparent_huge_pages) {
+  enum { POOLS = 40, FIRST = 6 };
+  static void *p[131072];
+  CHECK(copse_tune_set("huge", 1) == 0);
+  copse_free(copse_alloc(1), 1);
+  memset(p, 0, sizeof p);
+  size_t base = resident(), peak = 0, after;
+  for (unsigned round = 0; round < 2; round++) {
+    for (unsigned class = FIRST; class < FIRST + POOLS; class++) {
+      size_t size = class_size(class), n = 12 * MB / size;
+      for (size_t i = 0; i < n; i++) {
+        CHECK((p[i] = copse_alloc(size)));
+        *(char *)p[i] = 1;
+      }
+      if (resident() > peak) peak = resident();
+      copse_free_batch(size, n, p);
+    }
+    copse_trim();
+    after = resident();
+    figure("resident: base, peak, after the trim", "%zu, %zu, %zu KB", base >> 10, peak >> 10, after >> 10);
+    if (!UNDER_SANITIZER) CHECK(after <= base + 4 * MB);
+    CHECK(copse_trim() == 0);
+  }
+  balance_empty();
+}
+
 /* ---- for real ---- */
 
 #define PAGES "/sys/kernel/mm/hugepages/hugepages-"
@@ -221,6 +252,7 @@ int main(void) {
     cmocka_unit_test(fallbacks_come_in_order),
     cmocka_unit_test(each_step_asks_again),
     cmocka_unit_test(the_policy_is_followed),
+    cmocka_unit_test(a_trim_leaves_nothing_of_transparent_huge_pages),
     cmocka_unit_test(real_2m),
     cmocka_unit_test(real_1g),
   };

@@ -105,11 +105,17 @@ FRESH(little_data) {
   CHECK(again == n); /* "failure is never sticky" */
   free_all(list, 8192);
   copse_trim();
-  list = take_all(400, &other);
-  free_all(list, 400);
-  balance_empty();
-  figure("RLIMIT_DATA of 200 MB: served as 8 KB, again, then as 400 B", "%zu, %zu, %zu MB", n * 8192 / MB, again * 8192 / MB,
-         other * 400 / MB);
+  /* What one class had, and has no more, any other may have: without a trim, too. */
+  static const size_t sizes[] = {400, 64, MB, 5000, 100 * MB, 1000};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    list = take_all(sizes[i], &other);
+    figure("RLIMIT_DATA of 200 MB: then served", "%zu MB as %zu bytes", other * sizes[i] / MB, sizes[i]);
+    CHECK(other * sizes[i] > (sizes[i] > MB ? 90 : 130) * MB);
+    free_all(list, sizes[i]);
+    if (i % 2) copse_trim();
+    balance_empty();
+  }
+  figure("RLIMIT_DATA of 200 MB: served as 8 KB, and again", "%zu, %zu MB", n * 8192 / MB, again * 8192 / MB);
 }
 
 /* ---- overcommit 2 ---- */

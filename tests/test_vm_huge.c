@@ -133,6 +133,28 @@ static void fallbacks(void **state) {
   assert_int_equal(copse_vm_commit_huge(range + 3 * GB, GB), GB);
 }
 
+/* A long row of refusals makes asking rare, each is counted as a fallback, and it never ends. */
+static void refusals_in_a_row(void **state) {
+  (void)state;
+  vm_faults.huge_1g = vm_faults.huge_2m = 0;
+  for (unsigned i = 0; i < 1000; i++) assert_int_equal(copse_vm_commit_huge(range, 4 * MB), 0);
+  print_message("asked by 1000 requests: %u times\n", (unsigned)vm_faults.calls[VM_ANY]);
+  expect(0, 0, 0, 1000);
+  assert_in_range(vm_faults.calls[VM_ANY], 20, 100);
+  /* Now there are some: found soon, and from then on each time. */
+  vm_faults.huge_2m = 100;
+  unsigned n = 1;
+  for (; copse_vm_commit_huge(range, 4 * MB) == 0; n++) assert_true(n < 64);
+  for (unsigned i = 1; i < 5; i++) assert_int_equal(copse_vm_commit_huge(range + i * 4 * MB, 4 * MB), 4 * MB);
+  /* Again rare only after a row of them. */
+  vm_faults.huge_2m = 0;
+  vm_faults_reset();
+  for (unsigned i = 0; i < 10; i++) assert_int_equal(copse_vm_commit_huge(range, 4 * MB), 0);
+  assert_int_equal(vm_faults.calls[VM_MMAP], 20);
+  vm_faults.huge_2m = 2;
+  assert_int_equal(copse_vm_commit_huge(range, 4 * MB), 4 * MB);
+}
+
 static void where_1g_does_not_fit(void **state) {
   (void)state;
   vm_faults.huge_1g = vm_faults.huge_2m = 4096;
@@ -256,6 +278,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(largest_first, setup, teardown),
     cmocka_unit_test_setup_teardown(fallbacks, setup, teardown),
     cmocka_unit_test_setup_teardown(where_1g_does_not_fit, setup, teardown),
+    cmocka_unit_test_setup_teardown(refusals_in_a_row, setup, teardown),
     cmocka_unit_test_setup_teardown(switched_off, setup, teardown),
     cmocka_unit_test_setup_teardown(refused, setup, teardown),
     cmocka_unit_test_setup_teardown(advice, setup, teardown),
