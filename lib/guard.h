@@ -65,7 +65,6 @@ hidden void copse_guard_enter(void);
 #define copse_guard_nonnull(at, argument) true
 #define copse_guard_flush() ((void)0)
 #define copse_guard_check(all) ((void)0)
-#define copse_guard_enter() ((void)0)
 
 #endif
 
