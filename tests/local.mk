@@ -14,6 +14,7 @@ copse_unit_tests = \
   tests/test_recycler \
   tests/test_lock \
   tests/test_check \
+  tests/test_annotate \
   tests/test_tune \
   tests/test_stats \
   tests/test_promise \
