@@ -132,6 +132,7 @@ u32 memory_mark(const struct op *op);            /* how many stores there are: w
 u128 memory_direct(struct op *op, uptr address); /* setup and final check */
 extern bool memory_restart;                      /* a place turned out to be wider than thought: begin anew */
 void memory_commute(uptr address, size_t n);
+bool memory_commutes(uptr address);
 
 /* ---- undo.c ---- */
 void undo_note(uptr address, size_t n);
@@ -140,6 +141,8 @@ void undo_all(void);
 /* ---- shadow.c ---- */
 void shadow_access(int thread, uptr address, size_t n, bool write, bool atomic, uptr pc);
 void shadow_unmap(int thread, uptr address, size_t n, uptr pc);
+void shadow_reserve(uptr address, size_t n); /* from now on: pages without access */
+void shadow_zero(int thread, uptr address, size_t n, uptr pc); /* whole pages, given back */
 void shadow_close(uptr address, size_t n); /* pages without access */
 void shadow_open(int thread, uptr address, size_t n);
 
@@ -148,6 +151,8 @@ void fibre_setup(void);
 void fibre_make(int thread, void (*run)(void));
 /* Leaves the one that runs (NO: the host), goes on with the other. */
 void fibre_switch(int from, int to);
+void fibre_start(void); /* a new execution: thread-local bytes are the first ones again */
+bool fibre_local(uptr address);
 bool fibre_owns(int thread, uptr address);
 void fibre_host(void); /* after a jump out of a fibre */
 

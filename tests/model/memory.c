@@ -40,6 +40,12 @@ void memory_commute(uptr address, size_t n) {
   commute[commutes++].to = address + n;
 }
 
+bool memory_commutes(uptr address) {
+  for (int i = 0; i < commutes; i++)
+    if (address >= commute[i].from && address < commute[i].to) return true;
+  return false;
+}
+
 /* ---- places ---- */
 
 static unsigned bucket_of(uptr address) { return (unsigned)(address >> 4 ^ address >> 16) & (BUCKETS - 1); }
@@ -93,9 +99,7 @@ static struct place *place_make(uptr base, unsigned size, bool mutex) {
   p->base = base;
   p->size = size;
   p->mutex = mutex;
-  p->commutes = false;
-  for (int i = 0; i < commutes; i++)
-    if (base >= commute[i].from && base < commute[i].to) p->commutes = true;
+  p->commutes = memory_commutes(base);
   p->holder = NO;
   p->count = p->access_count = 0;
   struct store *first = store_push(p);

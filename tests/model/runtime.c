@@ -13,10 +13,10 @@ static void plain(const void *p, size_t n, bool write, uptr pc) {
   if (!now.in_model || !n) return;
   uptr address = (uptr)p;
   if (now.current == NO) {
-    if (write && !fibre_owns(T, address)) undo_note(address, n);
+    if (write && !fibre_owns(T, address) && !fibre_local(address)) undo_note(address, n);
     return;
   }
-  if (fibre_owns(now.current, address)) return;
+  if (fibre_owns(now.current, address) || fibre_local(address)) return;
   shadow_access(now.current, address, n, write, false, pc);
   if (!write) return;
   undo_note(address, n);

@@ -256,6 +256,7 @@ static void execute(void) {
   now.hashing = options.graphs;
   memory_start();
   wrap_start();
+  fibre_start();
   depth = 0;
   memory_restart = false;
   run_outside(model_current.setup);

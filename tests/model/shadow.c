@@ -29,12 +29,17 @@ struct page {
   uptr number;
   struct page *next;
   bool closed;           /* no access; noted for undoing */
-  u32 opened, opened_at; /* in which execution, and when */
-  int opened_by;
-  struct word words[PAGE / 8];
+  u32 opened, opened_at[T]; /* in which execution, and when */
+  struct word *words;     /* made when the first is wanted */
 };
 static struct page *table[TABLE];
 static struct page *latest;
+static uptr reserved, reserved_end;
+
+void shadow_reserve(uptr address, size_t n) {
+  reserved = address;
+  reserved_end = address + n;
+}
 
 static struct page *page_of(uptr address) {
   uptr number = address / PAGE;
@@ -45,8 +50,14 @@ static struct page *page_of(uptr address) {
   struct page *p = calloc(1, sizeof *p);
   if (!p) abort();
   p->number = number;
+  p->closed = address >= reserved && address < reserved_end;
   p->next = *list;
   return latest = *list = p;
+}
+
+static struct word *words_of(struct page *p) {
+  if (!p->words && !(p->words = calloc(PAGE / 8, sizeof *p->words))) abort();
+  return p->words;
 }
 
 static const char *name_of(bool write, bool atomic) {
@@ -63,7 +74,7 @@ static void race(const struct cell *c, int thread, bool write, bool atomic, uptr
 }
 
 static void word_access(struct page *p, int thread, uptr address, u8 mask, bool write, bool atomic, uptr pc) {
-  struct word *w = &p->words[address % PAGE / 8];
+  struct word *w = &words_of(p)[address % PAGE / 8];
   const struct thread *t = &now.thread[thread];
   if (w->stamp != now.number) {
     w->stamp = now.number;
@@ -96,12 +107,18 @@ static void word_access(struct page *p, int thread, uptr address, u8 mask, bool 
   w->cells[w->count++] = (struct cell){at, (u8)thread, mask, write, atomic, (u32)pc};
 }
 
+/* Whether some call that gave the page access comes before what the thread does now. */
+static bool given(const struct page *p, int thread) {
+  for (int t = 0; t < T; t++)
+    if (p->opened_at[t] && (t == thread || p->opened_at[t] <= now.thread[thread].hb.at[t])) return true;
+  return false;
+}
+
 void shadow_access(int thread, uptr address, size_t n, bool write, bool atomic, uptr pc) {
   while (n) {
     struct page *p = page_of(address);
     if (p->closed) model_fail("access to %p, which has none, at %s", (void *)address, report_line(pc));
-    if (p->opened == now.number && p->opened_by != thread && p->opened_by != NO &&
-        p->opened_at > now.thread[thread].hb.at[p->opened_by])
+    if (p->opened == now.number && !given(p, thread))
       model_fail("access to %p at %s may come before it was given", (void *)address, report_line(pc));
     unsigned from = address & 7, some = n < 8 - from ? (unsigned)n : 8 - from;
     word_access(p, thread, address & ~(uptr)7, (u8)(((1u << some) - 1) << from), write, atomic, pc);
@@ -113,9 +130,19 @@ void shadow_access(int thread, uptr address, size_t n, bool write, bool atomic, 
 void shadow_unmap(int thread, uptr address, size_t n, uptr pc) {
   shadow_access(thread, address, n, true, false, pc);
   for (uptr a = address; a < address + n; a += 8) {
-    struct word *w = &page_of(a)->words[a % PAGE / 8];
+    struct word *w = &words_of(page_of(a))[a % PAGE / 8];
     w->unmapped = true;
     w->unmapped_pc = (u32)pc;
+  }
+}
+
+void shadow_zero(int thread, uptr address, size_t n, uptr pc) {
+  for (uptr a = address; a < address + n; a += PAGE) {
+    if (!page_of(a)->words) continue; /* nobody was ever there */
+    if (thread != NO) shadow_access(thread, a, PAGE, true, false, pc);
+    if (thread != NO) memory_plain_write(a, PAGE);
+    undo_note(a, PAGE);
+    memset((void *)a, 0, PAGE);
   }
 }
 
@@ -130,11 +157,12 @@ void shadow_close(uptr address, size_t n) {
 void shadow_open(int thread, uptr address, size_t n) {
   for (uptr a = address; a < address + n; a += PAGE) {
     struct page *p = page_of(a);
-    if (!p->closed) continue;
-    undo_note((uptr)&p->closed, sizeof p->closed);
-    p->closed = false;
-    p->opened = now.number;
-    p->opened_by = thread;
-    p->opened_at = thread == NO ? 0 : now.thread[thread].now;
+    if (p->closed) {
+      undo_note((uptr)&p->closed, sizeof p->closed);
+      p->closed = false;
+      p->opened = thread == NO ? 0 : now.number;
+      memset(p->opened_at, 0, sizeof p->opened_at);
+    }
+    if (p->opened == now.number && thread != NO && !p->opened_at[thread]) p->opened_at[thread] = now.thread[thread].now;
   }
 }

@@ -27,14 +27,15 @@ int __wrap_pthread_atfork(void (*)(void), void (*)(void), void (*)(void));
 int __wrap_open(const char *, int, ...);
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex) {
-  if (!now.in_model || now.current == NO) return 0;
+  if (!now.in_model || now.current == NO || memory_commutes((uptr)mutex)) return 0;
   struct op op = {.kind = LOCK, .order = ACQUIRE, .half = 3, .place = memory_mutex((uptr)mutex), .pc = PC};
   search_visible(&op);
   return 0;
 }
 
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex) {
-  if (now.in_model && now.current != NO) memory_unlock(now.current, memory_mutex((uptr)mutex), PC);
+  if (now.in_model && now.current != NO && !memory_commutes((uptr)mutex))
+    memory_unlock(now.current, memory_mutex((uptr)mutex), PC);
   return 0;
 }
 

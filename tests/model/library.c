@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "library.h"
+#include "engine.h"
+#include "region.h"
+#include "span.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { LIVE = 16 };
+
+struct cache *records[MODEL_THREADS];
+int refuse_from;
+static int protects[MODEL_THREADS]; /* each counts its own */
+/* What threads have at the moment; each writes its own. */
+static void *live[MODEL_THREADS + 1][LIVE];
+
+/* ---- system calls ---- */
+
+static uptr reserved, reserved_end;
+
+static void *fake_mmap(void *address, size_t length, int protection, int flags) {
+  (void)protection;
+  if (!address) {
+    /* The reservation, from the library's start; an execution that starts the library anew gets the same. */
+    if (!reserved) {
+      char *p = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+      if (p == MAP_FAILED) return p;
+      reserved = (uptr)p;
+      reserved_end = reserved + length;
+      shadow_reserve(reserved, length);
+    }
+    if (reserved_end - reserved < length) {
+      errno = ENOMEM;
+      return MAP_FAILED;
+    }
+    return (void *)reserved;
+  }
+  shadow_zero(now.in_model ? now.current : NO, (uptr)address, length, (uptr)__builtin_return_address(0));
+  shadow_close((uptr)address, length);
+  return address;
+}
+
+static int fake_munmap(void *address, size_t length) {
+  (void)address;
+  (void)length;
+  return 0;
+}
+
+static int fake_mprotect(void *address, size_t length, int protection) {
+  (void)protection;
+  if (now.in_model && now.current != NO && refuse_from) {
+    int mine = ++protects[now.current];
+    if (refuse_from < 0 ? model_choose(2) : mine >= refuse_from) {
+      errno = ENOMEM;
+      return -1;
+    }
+  }
+  shadow_open(now.in_model ? now.current : NO, (uptr)address, length);
+  return 0;
+}
+
+static int fake_madvise(void *address, size_t length, int advice) {
+  /* Nobody may have anything there. */
+  if (advice == MADV_DONTNEED) shadow_zero(now.in_model ? now.current : NO, (uptr)address, length, (uptr)__builtin_return_address(0));
+  return 0;
+}
+
+static void *fake_mremap(void *from, size_t old_length, size_t new_length, int flags, void *to) {
+  (void)from, (void)old_length, (void)new_length, (void)flags, (void)to;
+  errno = ENOMEM;
+  return MAP_FAILED;
+}
+
+static const struct vm_calls fake = {fake_mmap, fake_munmap, fake_mprotect, fake_madvise, fake_mremap};
+
+/* ---- up ---- */
+
+void library_before_start(void) {
+  copse_vm = &fake;
+  copse_tunables.reserve = (u64)REGIONS << REGION_BITS_MIN;
+  copse_tunables.huge = 0;
+  copse_tunables.depth_1k = 4;
+  copse_tunables.depth_8k = 4;
+  copse_tunables.recycler = 1;
+  copse_tunables.growth_min = 4096;
+  copse_tunables.growth_max = 4096;
+  model_thread_local(&copse_self_, sizeof copse_self_);
+}
+
+void library_up(void) {
+  library_before_start();
+  if (!copse_start()) model_fail("the library does not come up");
+  for (int t = 0; t < MODEL_THREADS; t++) records[t] = copse_cache_attach();
+  model_thread_local(&copse_self_, sizeof copse_self_);
+}
+
+void library_setup(void) {
+  /* in_use alone decides something, against the limit. */
+  const char *counters = (const char *)&copse_vm_counters;
+  model_commute(counters, offsetof(struct vm_counters, in_use));
+  model_commute(counters + offsetof(struct vm_counters, huge_1g), sizeof copse_vm_counters - offsetof(struct vm_counters, huge_1g));
+  model_commute(&copse_region_own_bytes, sizeof copse_region_own_bytes);
+  memset(protects, 0, sizeof protects);
+  refuse_from = 0;
+}
+
+void become(void) {
+  int me = model_thread();
+  copse_self_ = me < 0 ? &records[0]->hot : &records[me]->hot;
+}
+
+/* ---- slots ---- */
+
+void have_slot_of(int thread, void *p) {
+  void **mine = live[thread];
+  int i = 0;
+  while (i < LIVE && mine[i]) i++;
+  check(i < LIVE);
+  mine[i] = p;
+  *(void **)p = p;
+}
+
+void lose_slot_of(int thread, void *p) {
+  void **mine = live[thread];
+  int i = 0;
+  while (i < LIVE && mine[i] != p) i++;
+  check(i < LIVE);
+  mine[i] = NULL;
+  check(*(void **)p == p);
+  *(void **)p = NULL;
+}
+
+static void keep(void *p) { have_slot_of(model_thread() < 0 ? MODEL_THREADS : model_thread(), p); }
+static void drop(void *p) { lose_slot_of(model_thread() < 0 ? MODEL_THREADS : model_thread(), p); }
+
+void *take_slot(void) {
+  void *p = copse_alloc(SMALL_SIZE);
+  if (p) keep(p);
+  return p;
+}
+
+void give_slot(void *p) {
+  drop(p);
+  copse_free(p, SMALL_SIZE);
+}
+
+void post(struct mail *m, void *p) {
+  if (p) drop(p);
+  __atomic_store_n(&m->p, p, __ATOMIC_RELEASE);
+}
+
+void *collect(struct mail *m) {
+  void *p = __atomic_exchange_n(&m->p, NULL, __ATOMIC_ACQUIRE);
+  if (p) keep(p);
+  return p;
+}
+
+/* ---- final checks ---- */
+
+enum { SLOTS = 1024 };
+static u8 seen[SLOTS];
+
+static void see(unsigned class, const void *p) {
+  struct pool *pool = &copse_pools[class];
+  if (region_of(p) != class) return;
+  u64 slot = pool_slot(pool, p);
+  check(pool_address(pool, slot) == p);
+  check(slot < pool->frontier && slot < SLOTS);
+  check(!seen[slot]);
+  seen[slot] = 1;
+}
+
+static void see_bundle(unsigned class, const struct bundle *b, u64 count) {
+  check(count <= bundle_depth(b));
+  for (u64 i = 0; i < count; i++) see(class, b->bottom[i]);
+}
+
+void conserved_but(unsigned class, u64 missing) {
+  struct pool *pool = &copse_pools[class];
+  memset(seen, 0, sizeof seen);
+  for (int t = 0; t <= MODEL_THREADS; t++)
+    for (int i = 0; i < LIVE; i++)
+      if (live[t][i]) see(class, live[t][i]);
+  for (struct cache *c = copse_cache_first(); c; c = c->next)
+    for (unsigned k = 0; k < CLASSES; k++) {
+      void **top = c->hot.top[k];
+      if (top != dummy_top()) see_bundle(class, bundle_of(top), bundle_count(bundle_of(top), top));
+      if (c->spare[k]) see_bundle(class, spare_bundle(c->spare[k]), c->spare[k] & SPARE_COUNT);
+    }
+  u64 word = copse_recyclers[class].head.low, in = word & RECYCLER_COUNT;
+  for (struct bundle *b = (struct bundle *)(word & ~RECYCLER_COUNT); b; b = b->next, in--) see_bundle(class, b, bundle_depth(b));
+  check(in == 0);
+  u64 nowhere = 0;
+  check(pool->frontier <= SLOTS && pool->detached == 0);
+  for (u64 slot = 0; slot < pool->frontier; slot++) {
+    bool free = *pool_word(pool, slot >> 6) >> (slot & 63) & 1;
+    check(!(free && seen[slot]));
+    if (!free && !seen[slot]) nowhere++;
+  }
+  u64 rounding = 64 * pool_blocks(pool) - pool->frontier;
+  check(nowhere + rounding == pool->uncommitted + missing);
+  check(copse_pool_valid(pool));
+}
+
+void conserved(unsigned class) { conserved_but(class, 0); }

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* Across the whole library: copse_trim against those who allocate, free and end; who is behind; statistics; and the last resort. */
+#include "library.h"
+#include "scenarios.h"
+#include "stats.h"
+
+static void *held[MODEL_THREADS][16];
+static int holds[MODEL_THREADS];
+
+static void take(void) {
+  void *p = take_slot();
+  if (p) held[model_thread()][holds[model_thread()]++] = p;
+}
+static void give(void) {
+  int me = model_thread();
+  if (holds[me]) give_slot(held[me][--holds[me]]);
+}
+
+/* ---- setups ---- */
+
+static void fresh(void) {
+  library_setup();
+  /* A trim goes through all pools, and the orders in which two threads lock idle ones multiply. */
+  model_commute(&copse_pools[SMALL + 1], (CLASSES - SMALL - 1) * sizeof copse_pools[0]);
+  for (int i = 0; i < MODEL_THREADS; i++) holds[i] = 0;
+}
+/* The thread has n slots, and some more in its bundles. */
+static void own(int thread, int n) {
+  copse_self_ = &records[thread]->hot;
+  for (int i = 0; i < n; i++) {
+    void *p = copse_alloc(SMALL_SIZE);
+    have_slot_of(thread, p);
+    held[thread][holds[thread]++] = p;
+  }
+}
+static void give_back(int thread, int n) {
+  copse_self_ = &records[thread]->hot;
+  while (n--) {
+    void *p = held[thread][--holds[thread]];
+    lose_slot_of(thread, p);
+    copse_free(p, SMALL_SIZE);
+  }
+}
+static void cached(void) {
+  fresh();
+  own(0, 4);
+  own(1, 3);
+}
+/* Thread 0's top and spare are full, and a bundle is in the recycler. */
+static void full(void) {
+  fresh();
+  own(0, 12);
+  give_back(0, 9);
+  own(1, 1);
+}
+static void at_the_limit(void) {
+  full();
+  copse_tunables.limit = copse_vm_counters.in_use;
+}
+static void no_more_memory(void) {
+  full();
+  refuse_from = 1;
+}
+
+/* ---- threads ---- */
+
+static void trim(void) {
+  become();
+  copse_trim();
+}
+static void trim_without_record(void) {
+  copse_self_ = &copse_cache_start.hot;
+  copse_trim();
+}
+static void take_one(void) {
+  become();
+  take();
+}
+static void take_five(void) {
+  become();
+  for (int i = 0; i < 5; i++) take();
+}
+static void give_take(void) {
+  become();
+  give();
+  take();
+}
+static void give_two(void) {
+  become();
+  give();
+  give();
+}
+static void checkpoint(void) {
+  become();
+  copse_checkpoint();
+}
+static void give_checkpoint(void) {
+  become();
+  give();
+  copse_checkpoint();
+}
+static void leave(void) {
+  become();
+  copse_cache_detach_owner(records[model_thread()]);
+  copse_self_ = &copse_cache_exited.hot;
+}
+static void give_leave(void) {
+  become();
+  give();
+  leave();
+}
+static void idle(void) {}
+/* Who is not behind has flushed: then what it had is in the pool. */
+static void trim_and_ask(void) {
+  become();
+  copse_trim();
+  if (copse_trim_pending() == 0) check(copse_cache_count(SMALL) == 0);
+}
+static void ask(void) { check(copse_trim_pending() <= MODEL_THREADS); }
+static struct copse_stats stats[MODEL_THREADS];
+static void look(void) {
+  struct copse_stats *s = &stats[model_thread()];
+  copse_stats_take(s);
+  const struct copse_class_stats *c = &s->classes[SMALL];
+  check(c->free + c->detached + c->uncommitted + c->lost <= 64 * c->blocks && s->threads <= MODEL_THREADS + 1);
+}
+static void reclaim(void) {
+  become();
+  copse_trim_reclaim_owner(records[model_thread()]);
+}
+
+/* ---- final checks ---- */
+
+static void whole(void) { conserved(SMALL); }
+static void nobody_behind(void) {
+  conserved(SMALL);
+  /* Thread a flushed after the trim, or has not followed it yet. */
+  check(copse_trim_pending() <= 1);
+}
+static void all_served(void) {
+  conserved(SMALL);
+  check(holds[1] == 2);
+}
+
+#define S(name_, setup_, final_, ...) \
+  {.name = "trim/" name_, .once = library_up, .setup = setup_, .final = final_, .thread = {__VA_ARGS__}}
+const struct scenario trim_scenarios[] = {
+  S("against-take", cached, whole, take_one, trim),
+  S("against-give-take", cached, whole, give_take, trim),
+  S("against-two-users", cached, whole, give_take, trim, take_one),
+  S("against-refill", full, whole, take_five, trim),
+  S("against-spill", full, whole, give_two, trim),
+  S("against-exit", full, whole, give_leave, trim),
+  S("exit-user-trim", full, whole, leave, trim, take_one),
+  S("trim-trim", full, whole, idle, trim, trim),
+  S("trim-trim-user", cached, whole, take_one, trim, trim),
+  S("without-record", cached, whole, take_one, trim_without_record),
+  S("blocked-thread-spare", full, whole, idle, trim),
+  S("checkpoint", cached, nobody_behind, checkpoint, trim),
+  S("checkpoint-after-give", full, nobody_behind, give_checkpoint, trim),
+  S("behind-means-flushed", cached, whole, checkpoint, checkpoint, trim_and_ask),
+  S("pending-against-trim", cached, whole, checkpoint, trim, ask),
+  S("stats-against-users", cached, whole, give_take, look),
+  S("stats-against-trim", full, whole, trim, look),
+  S("last-resort-at-limit", at_the_limit, whole, idle, take_five, take_one),
+  S("last-resort-no-memory", no_more_memory, whole, idle, take_five),
+  S("reclaim-against-user", full, whole, give_two, reclaim),
+  S("reclaim-against-trim", full, whole, idle, reclaim, trim),
+  S("robbed-user-is-served", no_more_memory, all_served, idle, take_one),
+  {.name = NULL},
+};
