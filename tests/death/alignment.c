@@ -2,7 +2,7 @@
 /*
  * misuse: free with an alignment that was not asked for
  *
- * plain asan tsan msan valgrind: report  copse: copse_free_aligned: WRONGALIGN
+ * plain asan tsan msan valgrind: report  copse: copse_free_aligned: not the alignment asked for
  *              address 200 bytes asked for
  *              stack   here: misuse_here
  *              stack   allocated by: allocate_here

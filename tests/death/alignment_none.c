@@ -2,7 +2,7 @@
 /*
  * misuse: free without the alignment that was asked for
  *
- * plain asan tsan msan valgrind: report  copse: copse_free: WRONGALIGN
+ * plain asan tsan msan valgrind: report  copse: copse_free: allocated with an alignment
  *              address 200 bytes asked for
  *              stack   here: misuse_here
  *              stack   allocated by: allocate_here

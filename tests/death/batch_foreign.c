@@ -2,7 +2,7 @@
 /*
  * misuse: a local variable in a batch
  *
- * plain asan tsan msan valgrind: report  copse: copse_free_batch: FOREIGN
+ * plain asan tsan msan valgrind: report  copse: copse_free_batch: a pointer that copse never handed out
  *              stack   here: misuse_here
  */
 #include "death.h"

@@ -2,7 +2,7 @@
 /*
  * misuse: free before anything was allocated
  *
- * plain asan tsan msan valgrind: report  copse: copse_free_unsized: FOREIGN
+ * plain asan tsan msan valgrind: report  copse: copse_free_unsized: a pointer that copse never handed out
  *              stack   here: misuse_here
  */
 #include "death.h"

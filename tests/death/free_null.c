@@ -2,7 +2,7 @@
 /*
  * misuse: free of NULL
  *
- * plain asan tsan msan valgrind: report  copse: copse_free: NULLPTR
+ * plain asan tsan msan valgrind: report  copse: copse_free: a NULL pointer
  *              stack   here: misuse_here
  */
 #include "death.h"

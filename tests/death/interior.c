@@ -2,7 +2,7 @@
 /*
  * misuse: free of a pointer into a block
  *
- * plain asan tsan msan valgrind: report  copse: copse_free: INTERIOR
+ * plain asan tsan msan valgrind: report  copse: copse_free: not the start of an allocation
  *              stack   here: misuse_here
  *              stack   allocated by: allocate_here
  */

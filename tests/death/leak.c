@@ -2,9 +2,9 @@
 /*
  * misuse: a block that is never freed, with "leaks" at 2
  *
- * plain asan tsan msan: report  copse: LEAK
- *              address 64 bytes
- *              stack   LEAKHEAD: allocate_here
+ * plain asan tsan msan: report  copse: never freed
+ *              address 64 bytes in 1 blocks
+ *              stack   blocks, allocated here: allocate_here
  * valgrind:    report  64 bytes in 1 blocks are definitely lost
  *              stack   definitely lost: allocate_here
  */

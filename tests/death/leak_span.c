@@ -2,9 +2,9 @@
 /*
  * misuse: a span that is never freed, with "leaks" at 2
  *
- * plain asan tsan msan: report  copse: LEAK
- *              address 3000000 bytes
- *              stack   LEAKHEAD: allocate_here
+ * plain asan tsan msan: report  copse: never freed
+ *              address 3000000 bytes in 1 blocks
+ *              stack   blocks, allocated here: allocate_here
  * valgrind:    report  3,000,000 bytes in 1 blocks are definitely lost
  *              stack   definitely lost: allocate_here
  */

@@ -2,7 +2,7 @@
 /*
  * misuse: free of a slot that was never handed out
  *
- * plain asan tsan msan valgrind: report  copse: copse_free: NEVER
+ * plain asan tsan msan valgrind: report  copse: copse_free: a pointer that copse never handed out
  *              stack   here: misuse_here
  */
 #include "death.h"

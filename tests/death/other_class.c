@@ -2,7 +2,7 @@
 /*
  * misuse: free of an address in another class's region
  *
- * plain asan tsan msan valgrind: report  copse: copse_free: NEVER
+ * plain asan tsan msan valgrind: report  copse: copse_free: a pointer that copse never handed out
  *              stack   here: misuse_here
  */
 #include "death.h"

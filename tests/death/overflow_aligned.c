@@ -2,12 +2,12 @@
 /*
  * misuse: overflow of an aligned block
  *
- * plain tsan msan: report  copse: copse_free_aligned: written behind its end
+ * plain tsan msan: report  copse: copse_free_aligned: written beyond its end
  *              address 200 bytes asked for
  *              stack   here: free_here
  *              stack   allocated by: allocate_here
  * asan:        report  AddressSanitizer: heap-buffer-overflow
- *              address right behind a 200-byte
+ *              address is 0 bytes after a block of 200 bytes
  *              stack   WRITE of size 1: misuse_here
  *              stack   allocated by: allocate_here
  * valgrind:    report  Invalid write of size 1

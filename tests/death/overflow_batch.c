@@ -2,12 +2,12 @@
 /*
  * misuse: overflow of an element of a batch
  *
- * plain tsan msan: report  copse: copse_free_batch: written behind its end
+ * plain tsan msan: report  copse: copse_free_batch: written beyond its end
  *              address 24 bytes asked for
  *              stack   here: free_here
  *              stack   allocated by: allocate_here
  * asan:        report  AddressSanitizer: heap-buffer-overflow
- *              address right behind a 24-byte
+ *              address is 0 bytes after a block of 24 bytes
  *              stack   WRITE of size 1: misuse_here
  *              stack   allocated by: allocate_here
  * valgrind:    report  Invalid write of size 1

@@ -2,12 +2,12 @@
 /*
  * misuse: overflow of a block of no bytes
  *
- * plain tsan msan: report  copse: copse_free: written behind its end
+ * plain tsan msan: report  copse: copse_free: written beyond its end
  *              address 1 bytes asked for
  *              stack   here: free_here
  *              stack   allocated by: allocate_here
  * asan:        report  AddressSanitizer: heap-buffer-overflow
- *              address right behind a 1-byte
+ *              address is 0 bytes after a block of 1 bytes
  *              stack   WRITE of size 1: misuse_here
  *              stack   allocated by: allocate_here
  * valgrind:    report  Invalid write of size 1

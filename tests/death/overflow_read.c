@@ -4,7 +4,7 @@
  *
  * plain tsan msan: none    a load leaves no trace
  * asan:        report  AddressSanitizer: heap-buffer-overflow
- *              address right behind a 100-byte
+ *              address is 0 bytes after a block of 100 bytes
  *              stack   READ of size 1: misuse_here
  *              stack   allocated by: allocate_here
  * valgrind:    report  Invalid read of size 1

@@ -2,12 +2,12 @@
 /*
  * misuse: overflow by one byte of a span
  *
- * plain tsan msan: report  copse: copse_free: written behind its end
+ * plain tsan msan: report  copse: copse_free: written beyond its end
  *              address 3000000 bytes asked for
  *              stack   here: free_here
  *              stack   allocated by: allocate_here
  * asan:        report  AddressSanitizer: heap-buffer-overflow
- *              address right behind a 3000000-byte
+ *              address is 0 bytes after a block of 3000000 bytes
  *              stack   WRITE of size 1: misuse_here
  *              stack   allocated by: allocate_here
  * valgrind:    report  Invalid write of size 1

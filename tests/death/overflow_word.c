@@ -2,12 +2,12 @@
 /*
  * misuse: overflow by a word, into the slack of the class
  *
- * plain tsan msan: report  copse: copse_free: written behind its end
+ * plain tsan msan: report  copse: copse_free: written beyond its end
  *              address 136 bytes asked for
  *              stack   here: free_here
  *              stack   allocated by: allocate_here
  * asan:        report  AddressSanitizer: heap-buffer-overflow
- *              address right behind a 136-byte
+ *              address is 0 bytes after a block of 136 bytes
  *              stack   WRITE of size 8: misuse_here
  *              stack   allocated by: allocate_here
  * valgrind:    report  Invalid write of size 8

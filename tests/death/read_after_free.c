@@ -2,9 +2,14 @@
 /*
  * misuse: read after free, and what was read is followed
  *
- * plain tsan msan: signal  SEGV
+ * plain:       signal  SEGV
+ * tsan:        report  ThreadSanitizer: SEGV
+ *              stack   SEGV: misuse_here
+ * msan:        report  MemorySanitizer: use-of-uninitialized-value
+ *              stack   use-of-uninitialized-value: misuse_here
+ *              stack   marked as uninitialized: free_here
  * asan:        report  AddressSanitizer: heap-use-after-free
- *              address inside of a 64-byte
+ *              address bytes inside a block of 64 bytes
  *              stack   READ of size 8: misuse_here
  *              stack   allocated by: allocate_here
  *              stack   freed by: free_here

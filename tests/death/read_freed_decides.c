@@ -4,7 +4,7 @@
  *
  * plain tsan:  none    a load leaves no trace
  * asan:        report  AddressSanitizer: heap-use-after-free
- *              address inside of a 64-byte
+ *              address bytes inside a block of 64 bytes
  *              stack   READ of size 1: misuse_here
  *              stack   allocated by: allocate_here
  *              stack   freed by: free_here

@@ -2,7 +2,7 @@
 /*
  * misuse: realloc of NULL with an old size
  *
- * plain asan tsan msan valgrind: report  copse: copse_realloc: NULLSIZE
+ * plain asan tsan msan valgrind: report  copse: copse_realloc: a NULL pointer
  *              stack   here: misuse_here
  */
 #include "death.h"

@@ -2,7 +2,7 @@
 /*
  * misuse: realloc with a wrong old size
  *
- * plain asan tsan msan valgrind: report  copse: copse_realloc: WRONGSIZE
+ * plain asan tsan msan valgrind: report  copse: copse_realloc: not the size asked for
  *              address 64 bytes asked for
  *              stack   here: misuse_here
  *              stack   allocated by: allocate_here

@@ -2,7 +2,7 @@
 /*
  * misuse: free with a size of the neighbouring class
  *
- * plain asan tsan msan valgrind: report  copse: copse_free: WRONGSIZE
+ * plain asan tsan msan valgrind: report  copse: copse_free: not the size asked for
  *              address 112 bytes asked for
  *              stack   here: misuse_here
  *              stack   allocated by: allocate_here

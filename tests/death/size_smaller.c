@@ -2,7 +2,7 @@
 /*
  * misuse: free with a size that is too small
  *
- * plain asan tsan msan valgrind: report  copse: copse_free: WRONGSIZE
+ * plain asan tsan msan valgrind: report  copse: copse_free: not the size asked for
  *              address 100 bytes asked for
  *              stack   here: misuse_here
  *              stack   allocated by: allocate_here

@@ -2,7 +2,7 @@
 /*
  * misuse: free of a span with another size
  *
- * plain asan tsan msan valgrind: report  copse: copse_free: WRONGSIZE
+ * plain asan tsan msan valgrind: report  copse: copse_free: not the size asked for
  *              address 3000000 bytes asked for
  *              stack   here: misuse_here
  *              stack   allocated by: allocate_here

@@ -2,12 +2,12 @@
 /*
  * misuse: underflow by one byte, write
  *
- * plain tsan msan: report  copse: copse_free: written behind its end
+ * plain tsan msan: report  copse: copse_free: written beyond its end
  *              address 64 bytes asked for
  *              stack   here: free_here
  *              stack   allocated by: allocate_here
  * asan:        report  AddressSanitizer: heap-buffer-overflow
- *              address right before a 64-byte
+ *              address is 1 bytes before a block of 64 bytes
  *              stack   WRITE of size 1: misuse_here
  *              stack   allocated by: allocate_here
  * valgrind:    report  Invalid write of size 1

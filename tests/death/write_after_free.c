@@ -2,12 +2,12 @@
 /*
  * misuse: write after free
  *
- * plain tsan msan: report  copse: .*: written after it was freed
+ * plain tsan msan: report  copse: .*: written after free
  *              address 64 bytes asked for
  *              stack   allocated by: allocate_here
  *              stack   freed by: free_here
  * asan:        report  AddressSanitizer: heap-use-after-free
- *              address inside of a 64-byte
+ *              address bytes inside a block of 64 bytes
  *              stack   WRITE of size 1: misuse_here
  *              stack   allocated by: allocate_here
  *              stack   freed by: free_here

@@ -2,12 +2,12 @@
 /*
  * misuse: write through the pointer that realloc was given
  *
- * plain tsan msan: report  copse: .*: written after it was freed
+ * plain tsan msan: report  copse: .*: written after free
  *              address 40 bytes asked for
  *              stack   allocated by: allocate_here
  *              stack   freed by: resize_here
  * asan:        report  AddressSanitizer: heap-use-after-free
- *              address inside of a 40-byte
+ *              address bytes inside a block of 40 bytes
  *              stack   WRITE of size 1: misuse_here
  *              stack   allocated by: allocate_here
  *              stack   freed by: resize_here
