@@ -20,6 +20,13 @@
 
 #include "base.h"
 
+/* Of a function that accesses slots as no caller may: no sanitizer that copse is compiled with looks into it. */
+#if defined(__clang__)
+#define unseen_by_tools __attribute__((noinline, no_sanitize("address", "thread", "memory", "undefined")))
+#else
+#define unseen_by_tools __attribute__((noinline, no_sanitize("address", "thread", "undefined")))
+#endif
+
 enum tool { TOOL_ASAN = 1, TOOL_TSAN = 2, TOOL_MSAN = 4, TOOL_LSAN = 8, TOOL_VALGRIND = 16 };
 
 #ifdef COPSE_INSTRUMENTED

@@ -16,6 +16,7 @@
 #define exchange_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define sub_relaxed(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)
+#define or_release(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
 #define add_release(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELEASE)
 /* On failure *expected becomes what was read, in the order of the failure. */
 #define cas_relaxed(p, expected, v) \

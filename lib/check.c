@@ -18,13 +18,6 @@ static void say(char *line, int length, size_t room) {
   }
 }
 
-void copse_misuse(const char *function, const char *message, const void *pointer, u64 size) {
-  char line[256];
-  say(line, snprintf(line, sizeof line, "copse: %s: %s (pointer %p, size %llu)\n", function, message, pointer,
-                     (unsigned long long)size), sizeof line);
-  abort();
-}
-
 void copse_broken(const char *expression, const char *file, int line_number) {
   char line[256];
   say(line, snprintf(line, sizeof line, "copse: broken invariant: %s at %s:%d\n", expression, file, line_number),

@@ -4,7 +4,9 @@
  * Every request is routed by size and alignment in size_class.h, every free by address.
  */
 #include "copse.h"
+#include "annotate.h"
 #include "check.h"
+#include "guard.h"
 #include "pool.h"
 #include "size_class.h"
 #include "span.h"
@@ -66,9 +68,13 @@ static void *span_alloc(u64 size, u64 alignment, bool zero) {
 
 void *copse_alloc_large_(size_t size) { return span_alloc(size, 1, false); }
 
-void *copse_alloc(size_t size) { return class_hot_alloc(size); }
+void *copse_alloc(size_t size) {
+  if (INSTRUMENTED) return copse_guard_alloc(SITE("copse_alloc"), size, 0, false);
+  return class_hot_alloc(size);
+}
 
 void *copse_alloc_zeroed(size_t size) {
+  if (INSTRUMENTED) return copse_guard_alloc(SITE("copse_alloc_zeroed"), size, 0, true);
   if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return span_alloc(size, 1, true);
   unsigned class = class_of_size(size);
   struct copse_hot_ *hot = copse_hot_of_thread_();
@@ -93,14 +99,16 @@ void *copse_alloc_aligned(size_t size, size_t alignment) {
     errno = EINVAL;
     return NULL;
   }
+  if (INSTRUMENTED) return copse_guard_alloc(SITE("copse_alloc_aligned"), size, alignment, false);
   unsigned class = copse_class_route(size, alignment);
   return likely(class != CLASS_NONE) ? copse_hot_alloc_(class) : span_alloc(size ? size : 1, alignment, false);
 }
 
 size_t copse_alloc_batch(size_t size, size_t n, void *out[]) {
   size_t done = 0;
+  if (INSTRUMENTED && n && !copse_guard_nonnull(SITE("copse_alloc_batch"), out)) return 0;
   for (; done < n; done++) {
-    void *p = copse_alloc(size);
+    void *p = INSTRUMENTED ? copse_guard_alloc(SITE("copse_alloc_batch"), size, 0, false) : copse_alloc(size);
     if (unlikely(!p)) break;
     out[done] = p;
   }
@@ -109,36 +117,13 @@ size_t copse_alloc_batch(size_t size, size_t n, void *out[]) {
 
 /* ---- free ---- */
 
-#if INSTRUMENTED
-/* What can be said of a pointer by its address and by the thread's own bundles, in which what was just freed lies. */
-static void check_live(const char *function, const void *p, u64 size) {
-  u64 region = region_of(p);
-  pre(copse_started() && region < REGION_OWN, function, "a pointer that copse never handed out", p, size);
-  if (region >= REGION_SPANS) {
-    u64 length = copse_span_size(p);
-    pre(length, function, "not the start of a live allocation", p, size);
-    pre(size <= length, function, "the size is larger than the allocation", p, size);
-    return;
-  }
-  const struct pool *pool = &copse_pools[region];
-  u64 slot = pool_slot(pool, p);
-  pre((const char *)p >= pool->start && slot < pool->slots_max && pool_address(pool, slot) == p, function,
-      "not the start of an allocation", p, size);
-  pre(size <= pool->size, function, "the size is larger than the allocation", p, size);
-  struct cache *c = cache_of_thread();
-  pre(!c || !copse_cache_has_owner(c, (unsigned)region, p), function, "freed before", p, size);
-}
-#else
-#define check_live(function, p, size) ((void)0)
-#endif
-
 void copse_free_slow_(void *p) {
   if (unlikely(!p)) return; /* for the drop-in, whose free(NULL) comes here because NULL is foreign */
   int saved = errno;
   u64 region = region_of(p);
   if (region >= REGION_SPANS) {
     bool freed = region < REGION_OWN && copse_span_free(p);
-    pre(freed, "free", "a pointer that copse never handed out, or freed before", p, 0);
+    must(freed); /* the guard has looked */
     (void)freed;
   } else {
     struct cache *c = copse_thread_cache();
@@ -152,37 +137,48 @@ void copse_free_slow_(void *p) {
 }
 
 void copse_free_unsized(void *ptr) {
-  check_live("copse_free_unsized", ptr, 0);
-  copse_hot_free_by_address_(ptr);
+  if (INSTRUMENTED)
+    copse_guard_free(SITE("copse_free_unsized"), ptr, GUARD_ANY, GUARD_ANY);
+  else
+    copse_hot_free_by_address_(ptr);
 }
 
 void copse_free(void *ptr, size_t size) {
-  check_live("copse_free", ptr, size);
   (void)size;
-  copse_hot_free_by_address_(ptr);
+  if (INSTRUMENTED)
+    copse_guard_free(SITE("copse_free"), ptr, size, 0);
+  else
+    copse_hot_free_by_address_(ptr);
 }
 
 void copse_free_aligned(void *ptr, size_t size, size_t alignment) {
-  check_live("copse_free_aligned", ptr, size);
-  pre(is_power_of_two(alignment) && !((uptr)ptr & (alignment - 1)), "copse_free_aligned", "not so aligned", ptr, size);
   (void)size;
   (void)alignment;
-  copse_hot_free_by_address_(ptr);
+  if (INSTRUMENTED)
+    copse_guard_free(SITE("copse_free_aligned"), ptr, size, alignment ? alignment : 1);
+  else
+    copse_hot_free_by_address_(ptr);
 }
 
 void copse_free_batch(size_t size, size_t n, void *const ptrs[]) {
-  for (size_t i = 0; i < n; i++) copse_free(ptrs[i], size);
+  if (INSTRUMENTED && n && !copse_guard_nonnull(SITE("copse_free_batch"), ptrs)) return;
+  for (size_t i = 0; i < n; i++)
+    if (INSTRUMENTED)
+      copse_guard_free(SITE("copse_free_batch"), ptrs[i], size, 0);
+    else
+      copse_free(ptrs[i], size);
 }
 
 /* ---- sizes ---- */
 
 size_t copse_usable_size(const void *ptr) {
-  check_live("copse_usable_size", ptr, 0);
+  if (INSTRUMENTED) return copse_guard_size(SITE("copse_usable_size"), ptr);
   u64 region = region_of(ptr);
   return region < REGION_SPANS ? class_size((unsigned)region) : copse_span_size(ptr);
 }
 
 size_t copse_good_size(size_t size) {
+  if (INSTRUMENTED) return size ? size : 1;
   if (size <= COPSE_CLASS_SIZE_MAX) return class_size(class_of_size(size));
   if (size > PTRDIFF_MAX) return size;
   return round_up(size, copse_vm_facts.page ? copse_vm_facts.page : (u64)sysconf(_SC_PAGESIZE));
@@ -201,8 +197,8 @@ static bool stays(u64 region, u64 size) {
 }
 
 void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
+  if (INSTRUMENTED) return copse_guard_realloc(SITE("copse_realloc"), ptr, old_size, new_size);
   if (!ptr) return copse_alloc(new_size);
-  check_live("copse_realloc", ptr, old_size);
   u64 region = region_of(ptr);
   if (stays(region, new_size)) return ptr;
   if (new_size > COPSE_CLASS_SIZE_MAX && region >= REGION_SPANS) {
@@ -222,7 +218,11 @@ void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
 
 size_t copse_trim(void) {
   int saved = errno;
+  copse_guard_enter();
+  copse_guard_flush();
   size_t bytes = copse_started() ? copse_trim_all(cache_of_thread()) : 0;
+  copse_guard_check(true);
+  copse_annotate_leave();
   errno = saved;
   return bytes;
 }
@@ -232,14 +232,20 @@ void copse_checkpoint(void) {
   /* relaxed: whether to look closer; the flush itself asks again. */
   if (likely(load_relaxed(&c->seen) == load_relaxed(&copse_generation)) || hot_is_dummy(&c->hot)) return;
   int saved = errno;
+  copse_guard_enter();
   copse_cache_follow_owner(c);
+  copse_guard_check(false);
+  copse_annotate_leave();
   errno = saved;
 }
 
 void copse_thread_flush(void) {
   int saved = errno;
   struct cache *c = cache_of_thread();
+  copse_guard_enter();
   if (c) copse_cache_flush_owner(c);
+  copse_guard_check(false);
+  copse_annotate_leave();
   errno = saved;
 }
 
@@ -248,24 +254,40 @@ size_t copse_trim_pending(void) { return copse_started() ? copse_trim_behind() :
 /* ---- looking at it ---- */
 
 void copse_stats(struct copse_stats *out) {
+  if (INSTRUMENTED && !copse_guard_nonnull(SITE("copse_stats"), out)) return;
+  copse_guard_enter();
   memset(out, 0, sizeof *out);
   if (copse_started()) copse_stats_take(out);
+  copse_annotate_leave();
 }
 
 size_t copse_stats_json(char *buffer, size_t size) {
   struct copse_stats stats;
+  if (INSTRUMENTED && size && !copse_guard_nonnull(SITE("copse_stats_json"), buffer)) return 0;
   copse_stats(&stats);
   return copse_stats_print(&stats, buffer, size);
 }
 
-int copse_tune_get(const char *name, uint64_t *value) { return copse_parameter_get(name, value); }
-int copse_tune_set(const char *name, uint64_t value) { return copse_parameter_set(name, value); }
+int copse_tune_get(const char *name, uint64_t *value) {
+  if (INSTRUMENTED && !copse_guard_nonnull(SITE("copse_tune_get"), name)) return EINVAL;
+  if (INSTRUMENTED && !copse_guard_nonnull(SITE("copse_tune_get"), value)) return EINVAL;
+  return copse_parameter_get(name, value);
+}
+
+int copse_tune_set(const char *name, uint64_t value) {
+  if (INSTRUMENTED && !copse_guard_nonnull(SITE("copse_tune_set"), name)) return EINVAL;
+  return copse_parameter_set(name, value);
+}
 
 /* ---- misuse ---- */
 
 void copse_on_misuse(void (*handler)(const struct copse_misuse *misuse, void *context), void *context) {
+#if INSTRUMENTED
+  copse_report_handler(handler, context);
+#else
   (void)handler; /* in release nothing is found */
   (void)context;
+#endif
 }
 
 #define TEXT_(x) #x

@@ -154,6 +154,7 @@ struct copse_class_stats {
   uint64_t detached;    /* slots that a trim holds at the moment */
   uint64_t uncommitted; /* slots of existing blocks that have no memory yet */
   uint64_t bare;        /* of the free ones: how many have no pages */
+  uint64_t quarantined; /* freed slots that the instrumented library holds back; in release 0 */
   uint64_t lost;        /* slots that were in flight in another thread when this process was forked */
   uint64_t locked;      /* how often the pool's lock was taken by a refill or a flush */
 };

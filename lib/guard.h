@@ -9,11 +9,24 @@
  *
  * Without ASan or valgrind the slack behind the bytes asked for holds a canary, and freed slots a pattern; with them the tool
  * watches both, and the bytes are left alone.
+ *
+ * What it says of a misuse ("what" of struct copse_misuse):
+ *   a NULL pointer                                 where the contract excludes it
+ *   a pointer that copse never handed out          foreign, or in memory that was never allocated
+ *   not the start of an allocation                 a pointer into a block, or behind it
+ *   freed before                                   also of a block that was moved by a realloc
+ *   not the size asked for, not the alignment asked for
+ *   allocated with an alignment: copse_free_aligned frees it
+ *   written beyond its end                         found at the free of a block, or of the one before it
+ *   written after free                             found when the block leaves the quarantine, or is handed out again
  */
 #ifndef COPSE_GUARD_H
 #define COPSE_GUARD_H
 
 #include "base.h"
+
+/* GUARD_ANY in place of a size or an alignment: the caller named none. */
+#define GUARD_ANY (~(u64)0)
 
 #ifdef COPSE_INSTRUMENTED
 #include "report.h"
@@ -23,15 +36,36 @@ enum { REDZONE = 16 };
 
 /* `size` 0 counts as 1.  NULL with errno: no memory, or EINVAL for the alignment.  `alignment` 0: what copse_alloc promises. */
 hidden void *copse_guard_alloc(const struct site *at, u64 size, u64 alignment, bool zeroed);
-/* GUARD_ANY in place of a size or an alignment: the caller named none. */
-#define GUARD_ANY (~(u64)0)
+/* `alignment` 0: what copse_free takes, 16 at most. */
 hidden void copse_guard_free(const struct site *at, void *p, u64 size, u64 alignment);
 /* Always moves: a stale pointer is found. */
 hidden void *copse_guard_realloc(const struct site *at, void *p, u64 old_size, u64 new_size);
 /* Exactly what was asked for. */
 hidden u64 copse_guard_size(const struct site *at, const void *p);
+/* Whether an argument is what its `pre:` line wants; else it is a misuse. */
+hidden bool copse_guard_nonnull(const struct site *at, const void *argument);
 /* Empties the quarantine into the pools: before a trim, and before ENOMEM. */
 hidden void copse_guard_flush(void);
+/* Asserts that the pools are whole: all of them and the spans, or one, in turn. */
+hidden void copse_guard_check(bool all);
+
+/* ---- for guard*.c ---- */
+hidden void copse_guard_flush_at(const struct site *at);
+/* Brings copse up, and tells the tools that what follows is copse's own. */
+hidden void copse_guard_enter(void);
+
+#else
+
+/* What stands behind `if (INSTRUMENTED)`. */
+#define SITE(name) NULL
+#define copse_guard_alloc(at, size, alignment, zeroed) NULL
+#define copse_guard_free(at, p, size, alignment) ((void)0)
+#define copse_guard_realloc(at, p, old_size, new_size) NULL
+#define copse_guard_size(at, p) 0
+#define copse_guard_nonnull(at, argument) true
+#define copse_guard_flush() ((void)0)
+#define copse_guard_check(all) ((void)0)
+#define copse_guard_enter() ((void)0)
 
 #endif
 

@@ -2,14 +2,17 @@
 # The libraries.  Every source file is listed; tests/check-layers.sh knows which floor each belongs to.
 
 copse_core_sources = \
-  lib/atomic.h lib/base.h lib/annotate.h lib/check.h lib/check.c \
+  lib/atomic.h lib/base.h lib/annotate.h lib/annotate.c lib/check.h lib/check.c \
   lib/tunables.h lib/tunables.c lib/tune.h lib/tune.c \
   lib/lock.h lib/lock.c \
   lib/vm.h lib/vm_call.h lib/vm.c lib/vm_huge.c \
   lib/size_class.h lib/size_class.c \
   lib/bit_tree.h lib/bit_tree.c lib/chain.h lib/chain.c \
-  lib/region.h lib/region.c \
-  lib/side.h lib/stack.h lib/quarantine.h lib/report.h lib/guard.h \
+  lib/region.h lib/region.c lib/region_reach.c \
+  lib/side.h lib/side.c lib/stack.h lib/stack.c lib/stack_print.c lib/symbol.h lib/symbol.c \
+  lib/quarantine.h lib/quarantine.c \
+  lib/report.h lib/report.c lib/report_place.h lib/report_place.c lib/report_leaks.c \
+  lib/guard.h lib/guard.c lib/guard_bytes.h lib/guard_bytes.c lib/guard_service.c \
   lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c lib/pool_count.c \
   lib/span.h lib/span_state.h lib/span.c lib/span_claim.c lib/span_release.c lib/span_resize.c lib/span_cache.c \
   lib/span_check.c lib/span_run.h lib/span_run.c \
@@ -42,6 +45,8 @@ noinst_LTLIBRARIES += lib/libcopse_internal.la lib/libcopse_internal_instrumente
 lib_libcopse_internal_la_SOURCES = $(copse_core_sources)
 lib_libcopse_internal_instrumented_la_SOURCES = $(copse_core_sources)
 lib_libcopse_internal_instrumented_la_CPPFLAGS = $(AM_CPPFLAGS) -DCOPSE_INSTRUMENTED
+# Stacks are walked by frame pointers, from copse's own functions on.
+lib_libcopse_internal_instrumented_la_CFLAGS = $(AM_CFLAGS) -fno-omit-frame-pointer
 
 # ---- the library: its objects are those of libcopse_internal
 lib_LTLIBRARIES += lib/libcopse.la lib/libcopse-instrumented.la
@@ -72,7 +77,7 @@ EXTRA_lib_libcopse_malloc_la_DEPENDENCIES = lib/copse-malloc.map
 
 lib_libcopse_malloc_instrumented_la_SOURCES = $(copse_dropin_sources)
 lib_libcopse_malloc_instrumented_la_CPPFLAGS = $(copse_dropin_cppflags) -DCOPSE_INSTRUMENTED
-lib_libcopse_malloc_instrumented_la_CFLAGS = $(copse_dropin_cflags)
+lib_libcopse_malloc_instrumented_la_CFLAGS = $(copse_dropin_cflags) -fno-omit-frame-pointer
 lib_libcopse_malloc_instrumented_la_LDFLAGS = $(copse_dropin_ldflags)
 EXTRA_lib_libcopse_malloc_instrumented_la_DEPENDENCIES = lib/copse-malloc.map
 

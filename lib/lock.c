@@ -7,7 +7,8 @@
 static uptr forking;
 static __thread char here __attribute__((tls_model("initial-exec")));
 #if INSTRUMENTED
-/* The ranks this thread holds, a bit each: ranks are fewer than 64 + RANK_POOL. */
+/* The ranks this thread holds, a bit each: those below RANK_POOL, and from there on. */
+static_assert(RANK_POOL <= 64, "the lower ranks have a bit each");
 static __thread u64 held_low __attribute__((tls_model("initial-exec")));
 static __thread u64 held_pools __attribute__((tls_model("initial-exec")));
 #endif

@@ -18,7 +18,7 @@ struct summary {
 /* The counters are read while other threads run, so their sum may be off by some: never below 0. */
 static inline u64 class_live(const struct copse_class_stats *class) {
   u64 slots = 64 * class->blocks;
-  u64 rest = class->cached + class->free + class->detached + class->uncommitted;
+  u64 rest = class->cached + class->free + class->detached + class->uncommitted + class->quarantined;
   return slots > rest ? slots - rest : 0;
 }
 

@@ -12,7 +12,7 @@
  * free slots are bare.  There YOUNG and OLD hold the blocks that have any free slot that is not bare ("warm"), BARE those
  * whose free slots are all bare, and PARTIAL is empty.  Slots that have no memory yet are 0 in both words.
  *
- * Invariant, in slots: live + cached + free + detached + uncommitted + lost = 64 x blocks, where blocks is the frontier
+ * Invariant, in slots: live + quarantined + cached + free + detached + uncommitted + lost = 64 x blocks, where blocks is the frontier
  * rounded up.
  *
  * A system call is never made while the lock is held: growth claims a range, commits it, and publishes it; trim detaches
@@ -108,6 +108,12 @@ struct pool_count {
 hidden void copse_pool_count(struct pool *p, struct pool_count *count);
 /* Whether words, chains and counters agree.  Takes the lock. */
 hidden bool copse_pool_valid(struct pool *p);
+#ifdef COPSE_INSTRUMENTED
+/* Asserts that of one pool, the next one with each call. */
+hidden void copse_pool_check_next(void);
+#else
+#define copse_pool_check_next() ((void)0)
+#endif
 
 /* ---- for pool*.c ---- */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Counting a pool's slots block by block, and asking whether it is whole. */
 #include "pool.h"
+#include "atomic.h"
+#include "check.h"
 
 /* Blocks that one lock hold counts. */
 enum { COUNT_BLOCKS = 4096 };
@@ -62,3 +64,11 @@ bool copse_pool_valid(struct pool *p) {
   copse_lock_release(&p->lock);
   return valid;
 }
+
+#if INSTRUMENTED
+void copse_pool_check_next(void) {
+  static unsigned turn;
+  /* relaxed: whose turn it is matters little. */
+  must(copse_pool_valid(&copse_pools[add_relaxed(&turn, 1u) % CLASSES]));
+}
+#endif

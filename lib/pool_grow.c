@@ -8,6 +8,7 @@
 #include "pool.h"
 #include "atomic.h"
 #include "check.h"
+#include "side.h"
 #include "tunables.h"
 #include "vm.h"
 
@@ -76,7 +77,7 @@ static bool commit_metadata(struct pool *p, const struct growth *g) {
 
 bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
   *huge_bytes = 0;
-  if (!commit_metadata(p, g)) return false;
+  if (!commit_metadata(p, g) || !copse_side_commit(p->class, g->range.from, g->range.to)) return false;
   char *from = pool_address(p, g->range.from), *to = pool_address(p, g->range.to);
   const u64 explicit_page = (u64)2 << 20;
   char *aligned = (char *)round_up((uptr)from, explicit_page), *end = (char *)round_down((uptr)to, explicit_page);
@@ -95,6 +96,7 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
     if (*huge_bytes) copse_vm_uncommit(aligned, *huge_bytes);
     return false;
   }
+  copse_annotate_fresh(pool_address(p, g->range.from), (u64)(to - (char *)pool_address(p, g->range.from)));
   u64 grown = (u64)(to - p->start);
   /* With the beginning of a huge page that this step may have completed: the system looks at whole ones. */
   char *whole = copse_vm_facts.huge ? (char *)round_down((uptr)from, copse_vm_facts.huge) : to;

@@ -15,7 +15,10 @@
 
 /* Once. */
 hidden void copse_quarantine_start(void);
-/* Appends slot `slot` of a class (or granule, with REGION_SPANS), `room` bytes.  Its record is QUARANTINE. */
+/*
+ * Appends slot `slot` of a class (or granule, with REGION_SPANS), `room` bytes: of a class the size of its slots, of a span
+ * counted in whole granules.  Its record is QUARANTINE.
+ */
 hidden void copse_quarantine_put(unsigned class, u64 slot, u64 room);
 /*
  * Takes the oldest out where the class holds more than it may, or, with `all`, in any case.  false: there is none to be taken.
@@ -24,6 +27,7 @@ hidden void copse_quarantine_put(unsigned class, u64 slot, u64 room);
 hidden bool copse_quarantine_take(unsigned class, bool all, u64 *slot);
 /* Slots that a class holds: the term `quarantined` of the slot equation. */
 hidden u64 copse_quarantine_slots(unsigned class);
+hidden u64 copse_quarantine_bytes(unsigned class);
 /* Fork: all its locks, in rank order. */
 hidden void copse_quarantine_lock_all(void);
 hidden void copse_quarantine_unlock_all(void);
@@ -31,6 +35,9 @@ hidden void copse_quarantine_unlock_all(void);
 #else
 
 #define copse_quarantine_slots(class) ((u64)0)
+#define copse_quarantine_start() ((void)0)
+#define copse_quarantine_lock_all() ((void)0)
+#define copse_quarantine_unlock_all() ((void)0)
 
 #endif
 

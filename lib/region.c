@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "region.h"
 #include "atomic.h"
+#include "check.h"
 #include "tunables.h"
 #include "vm.h"
 
@@ -11,8 +12,20 @@ u64 copse_region_own_bytes;
 /* The first byte of copse's own region that nobody has. */
 static u64 own_next;
 
+#if INSTRUMENTED
+/* A slot's number fits the links of the quarantine, and the tools' shadow of it the machine. */
+u64 copse_region_most = (u64)1 << 40;
+
+/* The records beside the reservation take a tenth of it. */
+static u64 at_most(u64 wanted) {
+  return min_u64(min_u64(wanted, copse_region_most), copse_annotate_reserve_most() / 8 * 7);
+}
+#else
+static u64 at_most(u64 wanted) { return wanted; }
+#endif
+
 bool copse_region_start(void) {
-  u64 wanted = load_relaxed(&copse_tunables.reserve);
+  u64 wanted = at_most(load_relaxed(&copse_tunables.reserve));
   unsigned bits = highest_bit(wanted / REGIONS);
   if (bits > REGION_BITS_MAX) bits = REGION_BITS_MAX;
   for (; bits >= REGION_BITS_MIN; bits--) {

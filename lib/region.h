@@ -43,4 +43,24 @@ hidden extern u64 copse_region_own_bytes;
 /* Commits part of what copse_region_own gave; idempotent.  false: refused. */
 hidden bool copse_region_own_commit(void *address, u64 bytes);
 
+#ifdef COPSE_INSTRUMENTED
+
+/* The reservation is no larger: lowered where the records of side.h do not fit beside it.  For start.c. */
+hidden extern u64 copse_region_most;
+
+/* Address space that becomes accessible in steps, as it is reached, and says how far: a bit a step.  Any thread. */
+#define REACH_STEP ((u64)64 << 10)
+struct reach {
+  char *base; /* on a page */
+  u64 *steps;
+};
+/* Makes bytes [from, to) accessible, zero where they are new.  No lock is held.  false: refused. */
+hidden bool copse_region_reach(const struct reach *r, u64 from, u64 to);
+/* Whether the byte at `at` is. */
+hidden bool copse_region_reached(const struct reach *r, u64 at);
+/* How many bytes `steps` takes for `bytes` of address space. */
+static inline u64 reach_bits_bytes(u64 bytes) { return (bytes / REACH_STEP / 64 + 1) * sizeof(u64); }
+
+#endif
+
 #endif

@@ -15,6 +15,7 @@
 #define COPSE_REPORT_H
 
 #include "base.h"
+#include "copse.h"
 
 #ifdef COPSE_INSTRUMENTED
 
@@ -35,6 +36,10 @@ hidden void copse_report_misuse(const struct site *at, const char *message, cons
 hidden void copse_report_describe(const void *address);
 /* Lists what is live, grouped by the stacks that allocated it, largest first; returns how many slots and spans. */
 hidden u64 copse_report_leaks(void);
+/* As copse_on_misuse. */
+hidden void copse_report_handler(void (*handler)(const struct copse_misuse *misuse, void *context), void *context);
+/* One line, and an end of line, on stderr; cut where it is longer than 300 bytes. */
+hidden void copse_report_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
 

@@ -29,7 +29,7 @@ struct side {
   u32 next;                      /* in the quarantine: the slot behind this one, + 1; 0: none */
   u8 state;                      /* enum side_state, atomic */
   u8 alignment;                  /* log2 of the one asked for */
-  u16 reserved;
+  u16 room;                      /* in the quarantine of the spans: granules of 2 MB; in a class: 0 */
 };
 static_assert(sizeof(struct side) == 32, "two records a cache line");
 
@@ -45,10 +45,18 @@ hidden bool copse_side_commit_spans(u64 from, u64 to);
 hidden struct side *copse_side_at(unsigned class, u64 slot);
 /* Whether that record may be read: any class, any slot. */
 hidden bool copse_side_known(unsigned class, u64 slot);
+/* Gives the reservation of the records back: where nothing is started after all. */
+hidden void copse_side_stop(void);
+
+/* The system's number of the calling thread; asked once a thread, and anew in a child of fork. */
+hidden u32 copse_side_thread(void);
+hidden void copse_side_thread_forget(void);
 
 #else
 
 #define copse_side_start() true
+#define copse_side_stop() ((void)0)
+#define copse_side_thread_forget() ((void)0)
 #define copse_side_commit(class, from, to) true
 #define copse_side_commit_spans(from, to) true
 

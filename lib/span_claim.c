@@ -4,6 +4,7 @@
 #include "atomic.h"
 #include "check.h"
 #include "region.h"
+#include "side.h"
 #include "span_run.h"
 #include "tunables.h"
 #include "vm.h"
@@ -118,7 +119,7 @@ static bool reach_table(u64 end) {
 
 bool copse_span_commit(struct span_claim *claim) {
   u64 end = claim->first + claim->count;
-  if (!reach_table(end)) return false;
+  if (!reach_table(end) || !copse_side_commit_spans(claim->first, end)) return false;
   if (claim->renew && !copse_span_renounce(claim->first, claim->count, 0)) return false;
   /* Its bit says already that it has no access: the counter must agree either way. */
   if (claim->stale && !copse_vm_uncommit(span_address(end - 1), GRANULE))
@@ -139,6 +140,8 @@ bool copse_span_commit(struct span_claim *claim) {
     u64 twice = claim->committed - (claim->bare - claim->first - claim->pinned);
     sub_relaxed(&copse_vm_counters.committed, twice * GRANULE);
   }
+  u64 fresh = claim->explicit_wanted ? claim->first : claim->bare;
+  if (fresh < end) copse_annotate_fresh(span_address(fresh), (end - fresh) * GRANULE);
   u64 advise = claim->pinned ? max_u64(claim->advise, claim->first + claim->pinned) : claim->advise;
   if (advise < claim->advise_end)
     copse_vm_advise_huge(span_address(advise), (claim->advise_end - advise) * GRANULE);

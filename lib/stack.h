@@ -16,6 +16,9 @@
 
 enum { STACK_FRAMES = 32 };
 
+/* Once, after copse_region_start.  Without memory for it all stacks are 0. */
+hidden void copse_stack_start(void);
+
 /*
  * The number of the calling thread's stack, from the caller of the public function on: `caller` is that function's return
  * address and `frame` its __builtin_frame_address(0).  0: there was no memory for it.  Any thread; lock-free.
@@ -25,6 +28,13 @@ hidden u32 copse_stack_capture(void *caller, void *frame);
 hidden unsigned copse_stack_frames(u32 stack, uptr frames[STACK_FRAMES]);
 /* Prints it, a line a frame "    #0 0x... in function (module+0x...)", to a descriptor.  For reports: takes no lock. */
 hidden void copse_stack_print(int fd, u32 stack);
+/* The same of frames that have no number: of the calling thread, where a report is made. */
+hidden void copse_stack_print_here(int fd, void *caller, void *frame);
+hidden void copse_stack_print_frames(int fd, const uptr *frames, unsigned n);
+
+#else
+
+#define copse_stack_start() ((void)0)
 
 #endif
 

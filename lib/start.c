@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "start.h"
+#include "annotate.h"
 #include "check.h"
 #include "fork.h"
 #include "lock.h"
 #include "pool.h"
+#include "quarantine.h"
+#include "report.h"
+#include "side.h"
 #include "span.h"
+#include "stack.h"
+#include "tunables.h"
 #include "tune.h"
 #include "vm.h"
 #include <pthread.h>
@@ -22,20 +28,59 @@ static pthread_key_t key;
 
 /* A thread ends.  What destructors behind this one free goes straight to the pools, without a record. */
 static void thread_end(void *record) {
+  copse_annotate_enter();
   copse_self_ = &copse_cache_exited.hot;
   copse_cache_detach_owner(record);
+  copse_pool_check_next();
+  copse_annotate_leave();
 }
+
+#if INSTRUMENTED
+/* The tools, once; how much may be reserved depends on them. */
+static void look_for_tools(void) {
+  static bool done;
+  if (done) return;
+  done = true;
+  copse_annotate_selfcheck = copse_tunables.tsan != 0;
+  copse_annotate_start();
+  copse_annotate_on_report(copse_report_describe);
+}
+
+/* The reservation and the records beside it: halved until both fit. */
+static bool reserve(void) {
+  for (; copse_region_start(); copse_region_most = ((u64)REGIONS << copse_regions.bits) / 2) {
+    if (copse_side_start()) return true;
+    copse_vm_unreserve(copse_regions.base, (u64)REGIONS << copse_regions.bits);
+    copse_regions = (struct regions){NULL, 0};
+  }
+  copse_region_most = (u64)1 << 40;
+  return false;
+}
+
+static void last_of_start(void) {
+  copse_quarantine_start();
+  copse_stack_start();
+  copse_annotate_reserved(copse_regions.base, (u64)REGIONS << copse_regions.bits);
+}
+#else
+#define look_for_tools() ((void)0)
+#define reserve() copse_region_start()
+#define last_of_start() ((void)0)
+#endif
 
 static bool bring_up(void) {
   copse_vm_start();
-#ifdef COPSE_DROPIN
+#if defined(COPSE_DROPIN) || INSTRUMENTED
   copse_options_read(secure_getenv("COPSE_OPTIONS"));
 #endif
-  if (!copse_region_start()) return false;
+  look_for_tools();
+  if (!reserve()) return false;
   if (copse_pools_start() && copse_span_start() && pthread_key_create(&key, thread_end) == 0) {
+    last_of_start();
     copse_parameters_freeze();
     return true;
   }
+  copse_side_stop();
   copse_vm_unreserve(copse_regions.base, (u64)REGIONS << copse_regions.bits);
   copse_regions = (struct regions){NULL, 0};
   return false;

@@ -2,6 +2,7 @@
 #include "stats.h"
 #include "cache.h"
 #include "pool.h"
+#include "quarantine.h"
 #include "span.h"
 #include "vm.h"
 #include <stdarg.h>
@@ -19,6 +20,7 @@ static void take_class(unsigned class, struct copse_class_stats *out) {
     .detached = count.detached,
     .uncommitted = count.uncommitted,
     .bare = count.bare,
+    .quarantined = copse_quarantine_slots(class),
     .lost = count.lost,
     .locked = count.locked,
   };
@@ -110,6 +112,7 @@ size_t copse_stats_print(const struct copse_stats *stats, char *buffer, size_t s
     FIELD(c, detached);
     FIELD(c, uncommitted);
     FIELD(c, bare);
+    FIELD(c, quarantined);
     FIELD(c, lost);
     FIELD(c, locked);
     print(&t, "}");

@@ -95,7 +95,10 @@ void *copse_vm_reserve(size_t length, size_t alignment) {
   return NULL;
 }
 
-void copse_vm_unreserve(void *address, size_t length) { vm_munmap(address, round_up(length, copse_vm_facts.page)); }
+void copse_vm_unreserve(void *address, size_t length) {
+  copse_annotate_gone(address, length);
+  vm_munmap(address, round_up(length, copse_vm_facts.page));
+}
 
 /* ---- commit and give back ---- */
 
@@ -137,6 +140,7 @@ size_t copse_vm_decommit(void *address, size_t length) {
 bool copse_vm_uncommit(void *address, size_t length) {
   struct range r = units_inside(address, length, copse_vm_facts.page);
   if (!r.length) return true;
+  copse_annotate_gone(r.start, r.length);
   /* Not mprotect: that would keep what overcommit 2 counts. */
   if (!map_none(r.start, r.length, MAP_FIXED)) return false;
   sub_relaxed(&copse_vm_counters.committed, (u64)r.length);
@@ -165,6 +169,7 @@ static bool move_piece(char *from, size_t length, char *to) {
 
 bool copse_vm_move(void *from, size_t length, void *to) {
   char *source = from, *target = to;
+  copse_annotate_gone(from, length);
   /*
    * The kernel moves within one of its mappings (EFAULT; since 6.17 that does not hold for MREMAP_FIXED), and there may be
    * several, as where pages were moved before and more were added behind them.  The seam is found by halving, in units in which whole tables of

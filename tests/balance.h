@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The equation of every pool, in slots: live + cached + free + detached + uncommitted + lost = 64 x blocks.
+ * The equation of every pool, in slots: live + quarantined + cached + free + detached + uncommitted + lost = 64 x blocks.
  * `live` is the test's own count; the others are counted by the library one by one, none derived from another.
  */
 #ifndef COPSE_TESTS_BALANCE_H
@@ -24,7 +24,7 @@ static inline void live_add(struct live *live, const void *p) {
 }
 
 static inline uint64_t slots_found(const struct copse_class_stats *c) {
-  return c->cached + c->free + c->detached + c->uncommitted + c->lost;
+  return c->quarantined + c->cached + c->free + c->detached + c->uncommitted + c->lost;
 }
 
 /* Checks every pool; the threads are at rest.  Returns how many slots there are. */
@@ -36,8 +36,8 @@ static inline uint64_t balance(const struct live *live) {
   for (unsigned class = 0; class < COPSE_CLASSES; class++) {
     const struct copse_class_stats *c = &stats.classes[class];
     if (live->slots[class] + slots_found(c) != 64 * c->blocks) {
-      fprintf(stderr, "class %u: live %llu + cached %llu + free %llu + detached %llu + uncommitted %llu + lost %llu, of 64 x %llu\n",
-              class, (unsigned long long)live->slots[class], (unsigned long long)c->cached, (unsigned long long)c->free,
+      fprintf(stderr, "class %u: live %llu + quarantined %llu + cached %llu + free %llu + detached %llu + uncommitted %llu + lost %llu, of 64 x %llu\n",
+              class, (unsigned long long)live->slots[class], (unsigned long long)c->quarantined, (unsigned long long)c->cached, (unsigned long long)c->free,
               (unsigned long long)c->detached, (unsigned long long)c->uncommitted, (unsigned long long)c->lost,
               (unsigned long long)c->blocks);
       CHECK(!"the pool balances");

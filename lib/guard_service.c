@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What is asked of the guard at sync points: the quarantine's flush, arguments, whether the pools are whole, and leaks. */
+#include "guard.h"
+#include "annotate.h"
+#include "atomic.h"
+#include "check.h"
+#include "pool.h"
+#include "span.h"
+#include "start.h"
+#include "tunables.h"
+
+#if INSTRUMENTED
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void copse_guard_flush(void) {
+  int saved = errno;
+  if (copse_started()) copse_guard_flush_at(SITE("copse_trim"));
+  errno = saved;
+}
+
+bool copse_guard_nonnull(const struct site *at, const void *argument) {
+  if (likely(argument != NULL)) return true;
+  copse_guard_enter();
+  copse_report_misuse(at, "a NULL pointer", argument, 0, NULL);
+  copse_annotate_leave();
+  return false;
+}
+
+void copse_guard_check(bool all) {
+  if (!copse_started()) return;
+  if (!all) {
+    copse_pool_check_next();
+    return;
+  }
+  for (unsigned class = 0; class < CLASSES; class++) must(copse_pool_valid(&copse_pools[class]));
+  must(copse_span_valid());
+}
+
+/*
+ * At exit, after the program's own handlers: those of atexit run before destructors, and of destructors the lowest number
+ * comes last.
+ */
+__attribute__((destructor(101))) static void list_leaks(void) {
+  /* relaxed: a parameter stands on its own. */
+  u64 wanted = load_relaxed(&copse_tunables.leaks);
+  if (!wanted || !copse_started()) return;
+  copse_guard_enter();
+  u64 leaks = copse_report_leaks();
+  copse_annotate_leave();
+  if (wanted < 2 || !leaks) return;
+  /* What stdio still holds would be lost. */
+  fflush(NULL);
+  _exit(23);
+}
+
+#else
+typedef int copse_guard_service_is_empty;
+#endif

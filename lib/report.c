@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* Misuses and addresses, put into words.  Each line is one write(2); nothing is allocated and no lock is taken. */
+#include "report.h"
+#include "annotate.h"
+#include "atomic.h"
+#include "check.h"
+#include "copse.h"
+#include "region.h"
+#include "report_place.h"
+#include "stack.h"
+#include "tunables.h"
+
+#if INSTRUMENTED
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void (*handler)(const struct copse_misuse *misuse, void *context);
+static void *handler_context;
+
+void copse_report_handler(void (*function)(const struct copse_misuse *misuse, void *context), void *context) {
+  /* relaxed: read only where the handler is seen, which is stored behind it. */
+  store_relaxed(&handler_context, context);
+  /* release: pairs with the acquire in copse_report_misuse. */
+  store_release(&handler, function);
+}
+
+void copse_report_say(const char *format, ...) {
+  char line[320];
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(line, sizeof line - 1, format, arguments);
+  va_end(arguments);
+  size_t n = length < 0 ? 0 : min_u64((u64)length, sizeof line - 2);
+  line[n++] = '\n';
+  for (const char *from = line; n;) {
+    ssize_t written = write(STDERR_FILENO, from, n);
+    if (written <= 0) return; /* nowhere left to say it */
+    from += written;
+    n -= (size_t)written;
+  }
+}
+
+/* ---- of an address ---- */
+
+static const char *state_words(enum side_state state) {
+  switch (state) {
+  case SIDE_NEVER: return "never handed out";
+  case SIDE_LIVE: return "live";
+  case SIDE_QUARANTINE: return "freed, in quarantine";
+  case SIDE_FREE: return "freed";
+  default: return "being allocated or freed";
+  }
+}
+
+static void say_where(const char *p, const struct place *place) {
+  enum side_state state = copse_place_state(place);
+  u64 offset = (u64)(p - place->start);
+  if (state == SIDE_NEVER) {
+    copse_report_say("  %p is %llu bytes inside a slot of %llu bytes [%p,%p), never handed out", (const void *)p,
+                     (unsigned long long)offset, (unsigned long long)place->room, (void *)place->start,
+                     (void *)(place->start + place->room));
+    return;
+  }
+  u64 size = place->side->size;
+  bool behind = offset >= size;
+  copse_report_say("  %p is %llu bytes %s a block of %llu bytes [%p,%p), %s", (const void *)p,
+                   (unsigned long long)(behind ? offset - size : offset), behind ? "after" : "inside", (unsigned long long)size,
+                   (void *)place->start, (void *)(place->start + size), state_words(state));
+}
+
+/* Another block begins close behind: then it may be that one which was meant. */
+static void say_before(const char *p, const struct place *place) {
+  struct place next = copse_place_of(place->start + place->room);
+  if (!next.side || next.start != place->start + place->room || copse_place_state(&next) == SIDE_NEVER) return;
+  copse_report_say("  %p is %llu bytes before a block of %llu bytes [%p,%p), %s", (const void *)p,
+                   (unsigned long long)(next.start - p), (unsigned long long)next.side->size, (void *)next.start,
+                   (void *)(next.start + next.side->size), state_words(copse_place_state(&next)));
+}
+
+static void say_stacks(const struct place *place) {
+  enum side_state state = copse_place_state(place);
+  if (state == SIDE_NEVER) return;
+  const struct side *side = place->side;
+  copse_report_say("  allocated by thread %u:", side->alloc_thread);
+  copse_stack_print(STDERR_FILENO, side->alloc_stack);
+  if (state != SIDE_QUARANTINE && state != SIDE_FREE) return;
+  copse_report_say("  freed by thread %u:", side->free_thread);
+  copse_stack_print(STDERR_FILENO, side->free_stack);
+}
+
+/* How close before a block's start an address is said to be before it. */
+enum { NEAR = 64 };
+
+void copse_report_describe(const void *address) {
+  const char *p = address;
+  if (region_of(p) >= REGIONS) return;
+  struct place place = copse_place_of(p);
+  if (!place.side) {
+    copse_report_say("  %p is in %s", address, region_of(p) == REGION_OWN ? "copse's own memory" : "copse's address space, in no block");
+    return;
+  }
+  say_where(p, &place);
+  bool before = (u64)(place.start + place.room - p) <= NEAR;
+  if (before) say_before(p, &place);
+  say_stacks(&place);
+  /* In a slot that nobody had, the one behind is all that is known. */
+  if (!before || copse_place_state(&place) != SIDE_NEVER) return;
+  struct place next = copse_place_of(place.start + place.room);
+  if (next.side && next.start == place.start + place.room) say_stacks(&next);
+}
+
+/* ---- of a misuse ---- */
+
+static void say_misuse(const struct copse_misuse *m) {
+  if (m->asked)
+    copse_report_say("copse: %s: %s (pointer %p, size %llu; %llu bytes asked for)", m->function, m->what, m->pointer,
+                     (unsigned long long)m->size, (unsigned long long)m->asked);
+  else
+    copse_report_say("copse: %s: %s (pointer %p, size %llu)", m->function, m->what, m->pointer, (unsigned long long)m->size);
+}
+
+void copse_report_misuse(const struct site *at, const char *message, const void *pointer, u64 size, const void *about) {
+  struct place place = copse_place_of(about);
+  bool known = about && place.side && copse_place_state(&place) != SIDE_NEVER;
+  struct copse_misuse misuse = {
+    .function = at->function,
+    .what = message,
+    .pointer = pointer,
+    .size = size,
+    .asked = known ? place.side->size : 0,
+  };
+  say_misuse(&misuse);
+  copse_report_say("  here, thread %u:", copse_side_thread());
+  copse_stack_print_here(STDERR_FILENO, at->caller, at->frame);
+  if (about) copse_report_describe(about);
+  /* acquire: pairs with the release in copse_report_handler: its context is that one's or a later one's. */
+  void (*call)(const struct copse_misuse *, void *) = load_acquire(&handler);
+  if (call) {
+    copse_annotate_leave(); /* it is the user's code */
+    call(&misuse, load_relaxed(&handler_context));
+    copse_annotate_enter();
+  } else if (load_relaxed(&copse_tunables.misuse) == 1) { /* relaxed: a parameter */
+    __builtin_trap();
+  } else {
+    abort();
+  }
+}
+
+#else
+typedef int copse_report_is_empty;
+#endif
