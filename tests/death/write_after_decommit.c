@@ -3,7 +3,7 @@
  * misuse: write after free, where the pages were given back
  *
  * plain tsan msan: report  copse: copse_alloc: written after free
- *              address 100000 bytes asked for
+ *              address is 50000 bytes inside a block of 100000 bytes
  *              stack   here: allocate_here
  *              stack   allocated by: allocate_here
  *              stack   freed by: free_here

@@ -3,7 +3,7 @@
  * misuse: write after free, once the block has left the quarantine
  *
  * plain tsan msan: report  copse: copse_alloc: written after free
- *              address 64 bytes asked for
+ *              address is 5 bytes inside a block of 64 bytes
  *              stack   here: allocate_here
  *              stack   allocated by: allocate_here
  *              stack   freed by: free_here
