@@ -65,10 +65,12 @@ hidden void copse_annotate_gone(void *p, u64 bytes);
 /*
  * TSan, variant `user`: between the two the calling thread's own synchronisation and accesses are copse's, and make no
  * happens-before edge that could hide a race of the user's.  They nest.  Variant `selfcheck` does nothing here: copse's own
- * edges are what is checked.
+ * edges are what is checked.  `caller`, an address in the user's function, becomes the innermost frame of TSan's stack.
  */
-hidden void copse_annotate_enter(void);
+hidden void copse_annotate_enter_at(const void *caller);
 hidden void copse_annotate_leave(void);
+/* In a public function: it was called from where it returns to.  Elsewhere, name the place. */
+#define copse_annotate_enter() copse_annotate_enter_at(__builtin_return_address(0))
 /* Which variant: true for `selfcheck`, which is what a library that is itself compiled with TSan starts with. */
 hidden extern bool copse_annotate_selfcheck;
 
@@ -95,6 +97,7 @@ hidden bool copse_annotate_symbolize(uptr pc, char *text, u64 room);
 #define copse_annotate_recycle(p, room) ((void)0)
 #define copse_annotate_gone(p, bytes) ((void)0)
 #define copse_annotate_enter() ((void)0)
+#define copse_annotate_enter_at(caller) ((void)0)
 #define copse_annotate_leave() ((void)0)
 
 #endif

@@ -25,9 +25,9 @@
 /* release: pairs with the acquires of those who find it so: the record's fields, and what was done to the slot, are visible. */
 static void set_state(struct side *side, enum side_state state) { store_release(&side->state, (u8)state); }
 
-void copse_guard_enter(void) {
+void copse_guard_enter_at(const void *caller) {
   if (unlikely(!copse_started())) (void)copse_start();
-  copse_annotate_enter();
+  copse_annotate_enter_at(caller);
 }
 
 /* ---- out ---- */
@@ -126,7 +126,7 @@ static void *alloc(const struct site *at, u64 size, u64 alignment, bool zeroed) 
 }
 
 void *copse_guard_alloc(const struct site *at, u64 size, u64 alignment, bool zeroed) {
-  copse_guard_enter();
+  copse_guard_enter_at(at->caller);
   void *p = alloc(at, size, alignment, zeroed);
   copse_annotate_leave();
   return p;
@@ -239,7 +239,7 @@ static void hold_back(const struct site *at, const struct place *place) {
 void copse_guard_free(const struct site *at, void *p, u64 size, u64 alignment) {
   int saved = errno;
   struct place place;
-  copse_guard_enter();
+  copse_guard_enter_at(at->caller);
   if (take_back(at, p, size, alignment, &place)) hold_back(at, &place);
   copse_annotate_leave();
   errno = saved;
@@ -261,7 +261,7 @@ static void *move(const struct site *at, void *p, u64 old_size, u64 new_size) {
 }
 
 void *copse_guard_realloc(const struct site *at, void *p, u64 old_size, u64 new_size) {
-  copse_guard_enter();
+  copse_guard_enter_at(at->caller);
   void *fresh = NULL;
   if (p)
     fresh = move(at, p, old_size, new_size);
@@ -277,7 +277,7 @@ u64 copse_guard_size(const struct site *at, const void *p) {
   int saved = errno;
   struct place place;
   u64 size = 0;
-  copse_guard_enter();
+  copse_guard_enter_at(at->caller);
   if (find_start(at, p, GUARD_ANY, &place)) {
     enum side_state state = copse_place_state(&place);
     if (state == SIDE_LIVE)

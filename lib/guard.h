@@ -51,8 +51,9 @@ hidden void copse_guard_check(bool all);
 
 /* ---- for guard*.c ---- */
 hidden void copse_guard_flush_at(const struct site *at);
-/* Brings copse up, and tells the tools that what follows is copse's own. */
-hidden void copse_guard_enter(void);
+/* Brings copse up, and tells the tools that what follows is copse's own; `caller` as copse_annotate_enter_at wants it. */
+hidden void copse_guard_enter_at(const void *caller);
+#define copse_guard_enter() copse_guard_enter_at(__builtin_return_address(0))
 
 #else
 

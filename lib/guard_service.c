@@ -22,7 +22,7 @@ void copse_guard_flush(void) {
 
 bool copse_guard_nonnull(const struct site *at, const void *argument) {
   if (likely(argument != NULL)) return true;
-  copse_guard_enter();
+  copse_guard_enter_at(at->caller);
   copse_report_misuse(at, "a NULL pointer", argument, 0, NULL);
   copse_annotate_leave();
   return false;

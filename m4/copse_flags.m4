@@ -51,6 +51,8 @@ AS_CASE([$enable_sanitizers],
    enable_shared=no])
 ])
 
+# COPSE_SANITIZERS: `undefined` stands for all of its checks that find bugs only, where the compiler has them: not `integer`,
+# which objects to unsigned arithmetic that wraps, as hashes and `b & -b` do.
 AC_DEFUN([COPSE_SANITIZERS], [
 AS_IF([test -n "$copse_sanitizers"], [
   COPSE_SANITIZE_FLAGS="-fsanitize=$copse_sanitizers -fno-omit-frame-pointer -fno-sanitize-recover=all"
@@ -61,8 +63,24 @@ AS_IF([test -n "$copse_sanitizers"], [
     AC_MSG_RESULT([no])
     AC_MSG_ERROR([$CC cannot link with -fsanitize=$copse_sanitizers.])])
   CFLAGS=$copse_saved_CFLAGS
+  AS_CASE([",$copse_sanitizers,"], [*,undefined,*], [
+    m4_foreach([copse_check], [implicit-conversion, nullability, local-bounds, unsigned-shift-base],
+      [COPSE_CHECK_FLAG([COPSE_SANITIZE_FLAGS], [-fsanitize=copse_check])])
+    dnl Again behind them: a check that is named later would recover.
+    COPSE_SANITIZE_FLAGS="$COPSE_SANITIZE_FLAGS -fno-sanitize-recover=all"
+  ])
+  AS_CASE([",$copse_sanitizers,"], [*,memory,*],
+    [COPSE_CHECK_FLAG([COPSE_SANITIZE_FLAGS], [-fsanitize-memory-track-origins])])
 ])
 AC_SUBST([COPSE_SANITIZE_FLAGS])
+])
+
+# COPSE_VALGRIND: the instrumented library talks to valgrind by its headers; nothing of valgrind is linked.
+AC_DEFUN([COPSE_VALGRIND], [
+copse_have_valgrind=yes
+AC_CHECK_HEADERS([valgrind/memcheck.h], [], [
+  copse_have_valgrind=no
+  AC_MSG_WARN([valgrind/memcheck.h is missing (Debian: valgrind): the instrumented library will tell valgrind nothing.])])
 ])
 
 # COPSE_TLS_MODEL: initial-exec reaches the thread's record without a call; it takes 8 bytes of static TLS, for which

@@ -14,6 +14,7 @@ copse_unit_tests = \
   tests/test_recycler \
   tests/test_lock \
   tests/test_check \
+  tests/test_annotate \
   tests/test_tune \
   tests/test_stats \
   tests/test_promise \
@@ -83,6 +84,12 @@ copse_script_tests = \
   tests/check-hotpath.sh \
   tests/check-configure.sh \
   tests/check-cxx.sh \
+  tests/check-release.sh \
+  tests/check-asan.sh \
+  tests/check-tsan.sh \
+  tests/check-msan.sh \
+  tests/check-lsan.sh \
+  tests/check-valgrind.sh \
   tests/test_simulation.sh \
   bench/test_compare.sh
 
@@ -95,6 +102,17 @@ copse_alone_tests = \
   tests/test_limits tests/test_limits_instrumented \
   tests/test_trim_threads tests/test_trim_threads_instrumented \
   tests/check-hotpath.sh
+
+# What the scripts about tools have compiled.
+copse_tool_files = tests/tools.sh tests/tool_program.c tests/empty/annotate.h tests/empty/check.h \
+  tests/faults/no_alloc.h tests/faults/no_enter.h tests/faults/no_free.h tests/faults/no_fresh.h \
+  tests/faults/no_report.h tests/faults/no_reserved.h tests/faults/no_zeroed.h tests/faults/relaxed_pop.h \
+  tests/faults/relaxed_push.h tests/faults/room_for_size.h \
+  tests/installcheck/run.sh tests/installcheck/race.c tests/installcheck/after_free.c
+
+# Programs on the installed library.  COPSE_TOOL_CC names other compilers than the build's.
+installcheck-local:
+	$(AM_TESTS_ENVIRONMENT) DESTDIR='$(DESTDIR)' libdir='$(libdir)' $(SHELL) $(top_srcdir)/tests/installcheck/run.sh
 
 # What tests share.
 copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
@@ -116,7 +134,7 @@ AM_TESTS_ENVIRONMENT = \
   COPSE_SHARED='$(copse_shared)'; COPSE_CXX='$(copse_have_cxx)'; COPSE_SANITIZERS='$(copse_sanitizers)'; \
   export top_srcdir top_builddir CC CXX CFLAGS NM OBJDUMP READELF COPSE_SHARED COPSE_CXX COPSE_SANITIZERS;
 
-EXTRA_DIST += tests/test_copse_cxx.cc $(copse_unit_tests:=.c) $(copse_test_headers) $(copse_script_tests)
+EXTRA_DIST += tests/test_copse_cxx.cc $(copse_unit_tests:=.c) $(copse_test_headers) $(copse_script_tests) $(copse_tool_files)
 
 if COPSE_CMOCKA
 TESTS += $(copse_unit_programs) $(copse_script_tests)

@@ -40,6 +40,13 @@ check() {
   if [ "$status" = 0 ]; then ok "$name"; else nok "$name"; fi
 }
 
+# checked NAME COMMAND...: as check, and says whether it was ok.
+checked() {
+  local failed_before=$tap_failed
+  check "$@"
+  [ "$tap_failed" = "$failed_before" ]
+}
+
 # check_fails NAME COMMAND...: ok if it fails.  For planted faults.
 check_fails() {
   local name=$1 out status=0

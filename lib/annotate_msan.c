@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MemorySanitizer: what is allocated, and what is freed, is uninitialised, and its origin is the calling stack (where
+ * the program was compiled with -fsanitize-memory-track-origins).  __msan_poison would leave no origin.
+ */
+#include "annotate_tools.h"
+
+#ifdef COPSE_INSTRUMENTED
+
+tool_function void __msan_allocated_memory(const volatile void *p, size_t bytes);
+tool_function void __msan_unpoison(const volatile void *p, size_t bytes);
+
+bool copse_msan_start(void) { return __msan_allocated_memory != NULL; }
+
+void copse_msan_uninitialised(void *p, u64 bytes) { __msan_allocated_memory(p, min_u64(bytes, PAINT_MOST)); }
+
+void copse_msan_initialised(void *p, u64 bytes) { __msan_unpoison(p, bytes); }
+
+#else
+typedef int copse_annotate_msan_is_empty;
+#endif

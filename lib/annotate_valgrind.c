@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * valgrind, by its client requests: instructions that do nothing unless valgrind runs them.  Memory is without access
+ * from fresh on, and only what was asked for becomes the caller's: what lies between is a redzone without another
+ * request. Without valgrind's headers this is empty, and configure says so.
+ */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include "annotate_tools.h"
+
+#ifdef COPSE_INSTRUMENTED
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+#include <valgrind/memcheck.h>
+
+bool copse_valgrind_start(void) { return RUNNING_ON_VALGRIND; }
+
+void copse_valgrind_fresh(void *p, u64 bytes) { VALGRIND_MAKE_MEM_NOACCESS(p, bytes); }
+
+void copse_valgrind_alloc(void *p, u64 size, bool zeroed) { VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, zeroed); }
+
+/* A redzone other than 0 would take the end of the slot before. */
+void copse_valgrind_free(void *p) { VALGRIND_FREELIKE_BLOCK(p, 0); }
+
+#else
+bool copse_valgrind_start(void) { return false; }
+void copse_valgrind_fresh(void *p, u64 bytes) { (void)p, (void)bytes; }
+void copse_valgrind_alloc(void *p, u64 size, bool zeroed) { (void)p, (void)size, (void)zeroed; }
+void copse_valgrind_free(void *p) { (void)p; }
+#endif
+#else
+typedef int copse_annotate_valgrind_is_empty;
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What check-asan.sh, check-tsan.sh, check-msan.sh, check-lsan.sh and check-valgrind.sh have compiled and run under
+ * their tool: one fault, named by the argument, in memory of copse's; `none` has no fault.  The functions' names are
+ * looked for in the reports.  The process ends with status 0 unless the tool says otherwise.
+ */
+#include "copse.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define apart __attribute__((noinline))
+
+static volatile int sink;
+static void *volatile kept; /* what no compiler may reason about */
+static int shared;          /* what threads race for */
+
+static apart char *allocate_here(size_t size) {
+  char *p = copse_alloc(size);
+  if (!p) exit(3);
+  kept = p;
+  return kept;
+}
+
+static apart void free_here(void *p, size_t size) { copse_free(p, size); }
+static apart void write_here(char *p, long at) { *(volatile char *)(p + at) = 1; }
+static apart int branch_here(const char *p, long at) {
+  if (*(const volatile char *)(p + at) == 3) sink = 1;
+  return 0;
+}
+
+/* Order of events without an edge: what is relaxed makes none. */
+static int step;
+static void reach(int n) { __atomic_store_n(&step, n, __ATOMIC_RELAXED); }
+static void wait_for(int n) {
+  while (__atomic_load_n(&step, __ATOMIC_RELAXED) < n) usleep(1000);
+}
+
+static void both(void *(*first)(void *), void *(*second)(void *), void *p) {
+  pthread_t a, b;
+  if (pthread_create(&a, NULL, first, p) || pthread_create(&b, NULL, second, p)) exit(3);
+  pthread_join(a, NULL);
+  pthread_join(b, NULL);
+}
+
+/* ---- one thread ---- */
+
+static void fault_none(void) {
+  for (size_t size = 1; size < 3000000; size += size / 3 + 1) {
+    char *p = allocate_here(size);
+    memset(p, 1, size);
+    p = copse_realloc(p, size, size + 100);
+    if (!p) exit(3);
+    branch_here(p, 0);
+    branch_here(p, (long)size - 1);
+    free_here(p, size + 100);
+    p = copse_alloc_zeroed(size);
+    if (!p) exit(3);
+    branch_here(p, (long)size / 2);
+    copse_free_unsized(p);
+  }
+  char *aligned = copse_alloc_aligned(100, 4096);
+  if (!aligned) exit(3);
+  memset(aligned, 1, 100);
+  copse_free_aligned(aligned, 100, 4096);
+  copse_trim();
+}
+
+static void fault_overflow(void) { write_here(allocate_here(13), 13); }
+static void fault_overflow_16(void) { write_here(allocate_here(16), 16); }
+static void fault_underflow(void) { write_here(allocate_here(48), -1); }
+static void fault_far(void) {
+  write_here(allocate_here(24), 40000);
+} /* beyond all that is committed, or never handed out */
+static void fault_span_overflow(void) { write_here(allocate_here(3000001), 3000001); }
+
+static void fault_after_free(void) {
+  char *p = allocate_here(40);
+  free_here(p, 40);
+  write_here(p, 7);
+}
+
+static void fault_after_realloc(void) {
+  char *p = allocate_here(40), *q = copse_realloc(p, 40, 44);
+  if (!q) exit(3);
+  write_here(kept, 7);
+}
+
+static void fault_span_after_free(void) {
+  char *p = allocate_here(3000000);
+  free_here(p, 3000000);
+  write_here(p, 1000000);
+}
+
+static void fault_uninitialised(void) { branch_here(allocate_here(40), 8); }
+
+/* That it is not: must not be reported. */
+static void fault_zeroed(void) {
+  char *p = copse_alloc_zeroed(40);
+  if (p) branch_here(p, 8);
+  p = copse_alloc_zeroed(100000);
+  if (p) branch_here(p, 99999);
+}
+
+/* The second life of memory that was written to in its first. */
+static void fault_uninitialised_again(void) {
+  char *p = allocate_here(40);
+  memset(p, 1, 40);
+  free_here(p, 40);
+  copse_tune_set("quarantine", 0);
+  for (int i = 0; i < 1000; i++) branch_here(allocate_here(40), 8);
+}
+
+static void fault_freed_is_uninitialised(void) {
+  char *p = allocate_here(40);
+  memset(p, 1, 40);
+  free_here(p, 40);
+  branch_here(p, 8);
+}
+
+/* ---- leaks ---- */
+
+static char *holder;
+static apart void hide_in_slot(void) {
+  holder = allocate_here(64);
+  void *inner = malloc(77);
+  memcpy(holder, &inner, sizeof inner);
+  kept = NULL;
+}
+/* Overwrites what is left of pointers on the stack. */
+static apart void clear_stack(void) {
+  volatile char rubbish[8192];
+  memset((char *)rubbish, 0, sizeof rubbish);
+}
+static void fault_reachable(void) {
+  hide_in_slot();
+  clear_stack();
+}
+static void fault_leak_malloc(void) {
+  hide_in_slot();
+  clear_stack();
+  memset(holder, 0, 8);
+}
+static apart void lose_here(void) {
+  char *p = allocate_here(123);
+  p[0] = 1;
+  kept = NULL;
+}
+static void fault_leak(void) {
+  lose_here();
+  clear_stack();
+}
+
+/* ---- threads ---- */
+
+static void *race_one(void *p) {
+  write_here(p, 5);
+  reach(1);
+  return NULL;
+}
+static void *race_two(void *p) {
+  wait_for(1);
+  write_here(p, 5);
+  return NULL;
+}
+static void fault_race(void) { both(race_one, race_two, allocate_here(40)); }
+
+/* A race for `shared`, between two threads that copse's own locks would seem to order. */
+static void *hidden_one(void *p) {
+  shared = 1;
+  free_here(p, 40);
+  copse_thread_flush();
+  reach(1);
+  wait_for(2);
+  return NULL;
+}
+static void *hidden_two(void *p) {
+  (void)p;
+  wait_for(1);
+  char *q = allocate_here(40);
+  shared = 2;
+  copse_free(q, 40);
+  reach(2);
+  return NULL;
+}
+static void fault_race_hidden(void) { both(hidden_one, hidden_two, allocate_here(40)); }
+
+static void *frees(void *p) {
+  free_here(p, 40);
+  reach(1);
+  return NULL;
+}
+static void fault_after_free_elsewhere(void) { both(frees, race_two, allocate_here(40)); }
+
+/* Bundles go from a thread to another through the recycler, and nothing else does: what each did to a slot is ordered.
+ */
+enum { MANY = 64 * 12 };
+static void *recycles(void *unused) {
+  (void)unused;
+  static char *p[MANY];
+  for (int i = 0; i < MANY; i++) p[i] = allocate_here(40);
+  for (int i = 0; i < MANY; i++) *p[i] = 1;
+  for (int i = 0; i < MANY; i++) free_here(p[i], 40);
+  reach(1);
+  wait_for(2);
+  return NULL;
+}
+static void *takes(void *unused) {
+  (void)unused;
+  wait_for(1);
+  for (int i = 0; i < MANY; i++) write_here(allocate_here(40), 0);
+  reach(2);
+  return NULL;
+}
+static void fault_recycled(void) {
+  copse_tune_set("quarantine", 0);
+  both(recycles, takes, NULL);
+}
+
+/* Many threads at work, none at fault. */
+static void *works(void *seed) {
+  unsigned x = (unsigned)(size_t)seed;
+  char *held[64] = {NULL};
+  size_t sizes[64];
+  for (int i = 0; i < 20000; i++) {
+    x = x * 1103515245u + 12345u;
+    int k = (int)(x >> 16) & 63;
+    if (held[k]) {
+      held[k][0]++;
+      copse_free(held[k], sizes[k]);
+      held[k] = NULL;
+    } else {
+      sizes[k] = ((x >> 8) & 1023) + 1;
+      held[k] = copse_alloc(sizes[k]);
+      if (!held[k]) exit(3);
+      held[k][0] = 1;
+    }
+    if (i % 5000 == 0) copse_trim();
+  }
+  for (int k = 0; k < 64; k++)
+    if (held[k]) copse_free(held[k], sizes[k]);
+  return NULL;
+}
+static void fault_busy(void) {
+  pthread_t threads[4];
+  for (size_t i = 0; i < 4; i++)
+    if (pthread_create(&threads[i], NULL, works, (void *)(i + 1))) exit(3);
+  for (size_t i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+}
+
+#define FAULT(name)                                                                                                    \
+  { #name, fault_##name }
+static const struct {
+  const char *name;
+  void (*run)(void);
+} faults[] = {
+    FAULT(none),
+    FAULT(overflow),
+    FAULT(overflow_16),
+    FAULT(underflow),
+    FAULT(far),
+    FAULT(span_overflow),
+    FAULT(after_free),
+    FAULT(after_realloc),
+    FAULT(span_after_free),
+    FAULT(uninitialised),
+    FAULT(zeroed),
+    FAULT(uninitialised_again),
+    FAULT(freed_is_uninitialised),
+    FAULT(reachable),
+    FAULT(leak_malloc),
+    FAULT(leak),
+    FAULT(race),
+    FAULT(race_hidden),
+    FAULT(after_free_elsewhere),
+    FAULT(recycled),
+    FAULT(busy),
+};
+
+/* For the parameter `tsan`, which must be set before anything else. */
+int main(int argc, char **argv) {
+  if (argc > 2 && copse_tune_set(argv[2], strtoull(argv[3], NULL, 10)) != 0) return 4;
+  for (size_t i = 0; argc > 1 && i < sizeof faults / sizeof *faults; i++)
+    if (strcmp(argv[1], faults[i].name) == 0) {
+      faults[i].run();
+      fprintf(stderr, "came to its end\n");
+      return 0;
+    }
+  fprintf(stderr, "no such fault\n");
+  return 5;
+}
