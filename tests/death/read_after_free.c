@@ -4,7 +4,7 @@
  *
  * plain:       signal  SEGV
  * tsan:        report  ThreadSanitizer: SEGV
- *              stack   SEGV: misuse_here
+ *              stack   Hint|signal is caused by: misuse_here
  * msan:        report  MemorySanitizer: use-of-uninitialized-value
  *              stack   use-of-uninitialized-value: misuse_here
  *              stack   marked as uninitialized: free_here
