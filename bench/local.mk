@@ -51,3 +51,6 @@ EXTRA_DIST += bench/README bench/test_compare.sh $(bench_harness) $(bench_progra
 benchmark: $(noinst_PROGRAMS) $(lib_LTLIBRARIES)
 	$(top_srcdir)/bench/compare --quick --build .
 .PHONY: benchmark
+
+# What the instrumented library costs, alone and under each tool: for doc/DEBUGGING.
+EXTRA_DIST += bench/instrumented-cost.sh bench/instrumented_cost.c

@@ -2,7 +2,7 @@
 # Examples: a few lines for the README, and one simulation on two allocators.
 
 noinst_PROGRAMS += examples/hello examples/simulation examples/simulation-system
-EXTRA_DIST += examples/run-simulation.sh
+EXTRA_DIST += examples/run-simulation.sh examples/mistakes.c
 
 examples_hello_SOURCES = examples/hello.c
 examples_hello_LDADD = lib/libcopse.la

@@ -82,12 +82,14 @@ static void forget_inner(const struct place *place) {
 static void hand_out(const struct site *at, void *p, u64 size, u64 alignment, bool zeroed) {
   struct place place = place_of_start(p);
   struct side *side = place.side;
-  u8 state = load_relaxed(&side->state);
+  /* acquire: pairs with the release of the thread that freed it: its fields are read by a report. */
+  u8 state = load_acquire(&side->state);
   must(state == SIDE_NEVER || state == SIDE_FREE);
-  /* acquire: pairs with the release of the thread that freed it. */
+  /* Still FREE, so that a report has both stacks; the slot is in this thread's hands. */
+  if (state == SIDE_FREE) check_freed(at, &place, zeroed);
+  /* acquire: as above. */
   bool mine = cas_acquire(&side->state, &state, (u8)SIDE_BUSY);
   must(mine);
-  if (state == SIDE_FREE) check_freed(at, &place, zeroed);
   if (place.class == REGION_SPANS) forget_inner(&place);
   side->size = size;
   side->alignment = alignment ? (u8)lowest_bit(alignment) : 0;

@@ -78,7 +78,9 @@ const char *copse_guard_fill_broken(const char *start, u64 room, bool given_back
   for (const char *from = start; from < end;) {
     const char *to = from + min_u64((u64)(end - from), PIECE - ((uptr)from & (PIECE - 1)));
     const char *found = differs(from, to, (word)FREED);
-    if (found && differs(from, to, 0)) return found;
+    const char *other = found ? differs(from, to, 0) : NULL;
+    /* One of the two is where the page begins: it was given back, or was not. */
+    if (other) return found > other ? found : other;
     from = to;
   }
   return NULL;

@@ -25,6 +25,8 @@ fi
 unset LD_PRELOAD COPSE_SHOW_STATS
 export LC_ALL=C TZ=UTC
 read -ra copse_run_flags <<<"${COPSE_RUN_FLAGS-}"
+drop_in=libcopse-malloc
+[[ " ${copse_run_flags[*]} " != *" --instrumented "* ]] || drop_in=libcopse-malloc-instrumented
 
 title='' work='' failures=0
 
@@ -87,7 +89,7 @@ same() {
   fi
 }
 
-loaded() { good "$1: libcopse-malloc is in its memory map" grep -q libcopse-malloc "$2"; }
+loaded() { good "$1: $drop_in is in its memory map" grep -q "$drop_in\.so" "$2"; }
 
 bound() {
   local file=$1
@@ -99,10 +101,10 @@ bound() {
     LD_BIND_NOW=1 LD_DEBUG=bindings LD_DEBUG_OUTPUT=$work/bindings "$COPSE_RUN" "${copse_run_flags[@]}" "$file" "$@" \
       >/dev/null 2>&1 </dev/null || true
   )
-  if grep -qsE "binding file [^ ]* .*to [^ ]*libcopse-malloc[^ ]* .*symbol .malloc'" "$work"/bindings.*; then
-    printf '  checked: %s: malloc is bound to libcopse-malloc\n' "$file"
+  if grep -qsE "binding file [^ ]* .*to [^ ]*$drop_in\.so[^ ]* .*symbol .malloc'" "$work"/bindings.*; then
+    printf '  checked: %s: malloc is bound to %s\n' "$file" "$drop_in"
   else
-    fail "$file: malloc is not bound to libcopse-malloc"
+    fail "$file: malloc is not bound to $drop_in"
   fi
   rm -f "$work"/bindings.*
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * misuse: free of a local variable
+ *
+ * plain asan tsan msan valgrind: report  copse: copse_free_unsized: a pointer that copse never handed out
+ *              stack   here: misuse_here
+ */
+#include "death.h"
+
+STEP void misuse_here(void *p) { copse_free_unsized(p); }
+
+int main(void) {
+  char local[64] __attribute__((aligned(16)));
+  misuse_here(MISUSED ? local : copse_alloc(64));
+  return 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * misuse: underflow by one byte, write
+ *
+ * plain tsan msan: report  copse: copse_free: written beyond its end
+ *              address 64 bytes asked for
+ *              stack   here: free_here
+ *              stack   allocated by: allocate_here
+ * asan:        report  AddressSanitizer: heap-buffer-overflow
+ *              address is 1 bytes before a block of 64 bytes
+ *              stack   WRITE of size 1: misuse_here
+ *              stack   allocated by: allocate_here
+ * valgrind:    report  Invalid write of size 1
+ *              address 1 bytes before a block of size 64 alloc'd
+ *              stack   Invalid write: misuse_here
+ *              stack   alloc'd: allocate_here
+ *
+ * Plain: what stands before a block is the slack of the one that it stands behind, and it is that one's free that finds it.
+ */
+#include "death.h"
+
+STEP char *allocate_here(void) { return copse_alloc(64); }
+STEP void free_here(char *p) { copse_free(p, 64); }
+STEP void misuse_here(char *p, int i) { p[i] = 1; }
+
+int main(void) {
+  char *p = allocate_here(), *q = allocate_here();
+  misuse_here(p < q ? q : p, MISUSED ? -1 : 0);
+  free_here(p);
+  free_here(q);
+  return 0;
+}
