@@ -218,7 +218,8 @@ void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
 
 size_t copse_trim(void) {
   int saved = errno;
-  copse_guard_enter();
+  if (INSTRUMENTED && !copse_started()) return 0;
+  copse_annotate_enter();
   copse_guard_flush();
   size_t bytes = copse_started() ? copse_trim_all(cache_of_thread()) : 0;
   copse_guard_check(true);
@@ -232,7 +233,7 @@ void copse_checkpoint(void) {
   /* relaxed: whether to look closer; the flush itself asks again. */
   if (likely(load_relaxed(&c->seen) == load_relaxed(&copse_generation)) || hot_is_dummy(&c->hot)) return;
   int saved = errno;
-  copse_guard_enter();
+  copse_annotate_enter();
   copse_cache_follow_owner(c);
   copse_guard_check(false);
   copse_annotate_leave();
@@ -242,7 +243,8 @@ void copse_checkpoint(void) {
 void copse_thread_flush(void) {
   int saved = errno;
   struct cache *c = cache_of_thread();
-  copse_guard_enter();
+  if (INSTRUMENTED && !c) return;
+  copse_annotate_enter();
   if (c) copse_cache_flush_owner(c);
   copse_guard_check(false);
   copse_annotate_leave();
@@ -255,9 +257,10 @@ size_t copse_trim_pending(void) { return copse_started() ? copse_trim_behind() :
 
 void copse_stats(struct copse_stats *out) {
   if (INSTRUMENTED && !copse_guard_nonnull(SITE("copse_stats"), out)) return;
-  copse_guard_enter();
   memset(out, 0, sizeof *out);
-  if (copse_started()) copse_stats_take(out);
+  if (!copse_started()) return;
+  copse_annotate_enter();
+  copse_stats_take(out);
   copse_annotate_leave();
 }
 

@@ -61,12 +61,14 @@ static struct place place_of_start(void *p) {
 }
 
 /* What was freed here before is to be as it was left. */
-static void check_freed(const struct site *at, const struct place *place) {
+static void check_freed(const struct site *at, const struct place *place, bool zeroed) {
   if (!bytes_unwatched()) return;
   /* A span may be longer than the one that was here. */
   u64 room = place->class < REGION_SPANS ? place->room : min_u64(place->room, place->side->size + REDZONE);
   /* relaxed: a figure; who gave pages of this slot back did so before it came here. */
   bool given_back = load_relaxed(&copse_vm_counters.decommitted) != 0;
+  /* A span may have been cleared already. */
+  if (zeroed && place->class == REGION_SPANS) given_back = true;
   const char *broken = copse_guard_fill_broken(place->start, room, given_back);
   if (broken) copse_report_misuse(at, "written after free", broken, 0, broken);
 }
@@ -84,7 +86,7 @@ static void hand_out(const struct site *at, void *p, u64 size, u64 alignment, bo
   u8 state = load_acquire(&side->state);
   must(state == SIDE_NEVER || state == SIDE_FREE);
   /* Still FREE, so that a report has both stacks; the slot is in this thread's hands. */
-  if (state == SIDE_FREE) check_freed(at, &place);
+  if (state == SIDE_FREE) check_freed(at, &place, zeroed);
   /* acquire: as above. */
   bool mine = cas_acquire(&side->state, &state, (u8)SIDE_BUSY);
   must(mine);

@@ -66,7 +66,6 @@ hidden void copse_guard_enter_at(const void *caller);
 #define copse_guard_nonnull(at, argument) true
 #define copse_guard_flush() ((void)0)
 #define copse_guard_check(all) ((void)0)
-#define copse_guard_enter() ((void)0)
 
 #endif
 

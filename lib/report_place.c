@@ -55,6 +55,7 @@ static struct place in_spans(const void *p) {
 
 struct place copse_place_of(const void *p) {
   u64 region = region_of(p);
+  if (!copse_regions.base) return NOWHERE;
   if (region < REGION_SPANS) return in_pool((unsigned)region, p);
   return region < REGION_OWN ? in_spans(p) : NOWHERE;
 }

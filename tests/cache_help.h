@@ -12,6 +12,7 @@
 #include "worker.h"
 #include <errno.h>
 #include <string.h>
+#include "beneath.h"
 
 #define MB ((size_t)1 << 20)
 

@@ -11,6 +11,7 @@
 #include "vm_faults.h"
 #include "worker.h"
 #include <string.h>
+#include "beneath.h"
 #include <sys/mman.h>
 
 #define MB ((size_t)1 << 20)

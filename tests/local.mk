@@ -25,6 +25,11 @@ copse_unit_tests = \
   tests/test_pool_trim \
   tests/test_pool_trim_busy \
   tests/test_region \
+  tests/test_side \
+  tests/test_stack \
+  tests/test_quarantine \
+  tests/test_report \
+  tests/test_guard \
   tests/test_vm \
   tests/test_vm_huge \
   tests/test_span \
@@ -66,6 +71,9 @@ copse_unit_tests += \
   tests/test_traps_malloc \
   tests/test_traps_misuse \
   tests/test_limit_reuse
+
+# Stacks are walked by frame pointers.
+tests/test_stack_instrumented.o tests/test_report_instrumented.o: TEST_CFLAGS += -fno-omit-frame-pointer -fno-optimize-sibling-calls
 
 # Whatever the rest is built with: a compiler that may keep things across calls is what this is about.
 tests/test_fiber.o tests/test_fiber_instrumented.o: TEST_CFLAGS += -O3
@@ -117,7 +125,7 @@ installcheck-local:
 # What tests share.
 copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
   tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
-  tests/pool_trim_help.h \
+  tests/pool_trim_help.h tests/beneath.h \
   tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)

@@ -50,6 +50,15 @@ static inline void process_fail(const char *file, int line, const char *what) {
   _exit(1);
 }
 
+/* Bytes that the instrumented library adds to a request, and the class that serves one there and in release. */
+#ifdef COPSE_INSTRUMENTED
+#define EXTRA ((size_t)16)
+#else
+#define EXTRA ((size_t)0)
+#endif
+#define class_of_request(size) \
+  copse_class_route((size) + EXTRA, (size) > 16 && (size) <= 4096 && is_power_of_two(size) ? (size) : 16)
+
 /* A figure that a test shows, as a diagnostic of TAP. */
 __attribute__((format(printf, 2, 3))) static inline void figure(const char *name, const char *format, ...) {
   va_list arguments;

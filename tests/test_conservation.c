@@ -31,7 +31,7 @@ static struct object *get(unsigned thread, uint64_t *seed) {
   struct object *o = copse_alloc(size);
   CHECK(o);
   *o = (struct object){(uint32_t)size, thread};
-  live[thread][class_of_size(size)]++;
+  live[thread][class_of_request(size)]++;
   return o;
 }
 
@@ -39,7 +39,7 @@ static void put(unsigned thread, struct object *o) {
   size_t size = o->size;
   CHECK(o->owner < THREADS && size >= 8);
   o->owner = ~0u; /* a slot that is handed out twice shows here */
-  live[thread][class_of_size(size)]--;
+  live[thread][class_of_request(size)]--;
   size & 1 ? copse_free(o, size) : copse_free_unsized(o);
 }
 

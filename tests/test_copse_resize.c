@@ -107,6 +107,10 @@ FRESH(a_refused_resize_leaves_all_as_it_was) {
 
 /* "Large allocations grow by remapping pages (mremap(2)), without a copy." */
 FRESH(large_ones_grow_without_a_copy) {
+  if (INSTRUMENTED) {
+    left_out("the instrumented library always moves, so that a stale pointer is found");
+    return;
+  }
   enum { FROM = 4 << 20, TO = 64 << 20 };
   vm_faults_install();
   CHECK(copse_tune_set("huge", 0) == 0);

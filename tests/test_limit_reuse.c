@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <cmocka.h>
+#include "process.h"
 
 enum { LIMIT = 64 << 20, SHARE = 48 << 20, MOST = SHARE / 64 };
 
@@ -14,8 +16,8 @@ static void *objects[MOST];
 /* Allocates SHARE bytes in objects of `size`, and frees them. */
 static unsigned fill(size_t size) {
   unsigned n = 0;
-  while (n < SHARE / size && (objects[n] = copse_alloc(size))) n++;
-  for (unsigned i = 0; i < n; i++) copse_free(objects[i], size);
+  while (n < SHARE / size && (objects[n] = copse_alloc(size - EXTRA))) n++;
+  for (unsigned i = 0; i < n; i++) copse_free(objects[i], size - EXTRA);
   return n;
 }
 

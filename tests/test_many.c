@@ -6,6 +6,7 @@
 #include "resident.h"
 #include "vm.h"
 #include <string.h>
+#include "beneath.h"
 
 enum { SIZE = 16, N = 3400000, TREE_SLOTS = BIT_TREE_SIZE * 64 };
 static void *object[N];

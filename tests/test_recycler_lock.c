@@ -2,6 +2,7 @@
 /* A pool's lock is taken where the recycler is full (free) or empty (alloc), and never where it has room, or bundles. */
 #include "balance.h"
 #include <pthread.h>
+#include "beneath.h"
 
 enum { SIZE = 64, DEPTH = 64, CAP = 20, BUNDLES = 60, N = BUNDLES * DEPTH };
 static void *object[N];

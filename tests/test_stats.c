@@ -3,6 +3,7 @@
 #include "core.h"
 #include "copse.h"
 #include "stats.h"
+#include "beneath.h"
 
 /* ---- a checker of JSON: where the value that starts at `at` ends; NULL: it is none ---- */
 
@@ -159,7 +160,7 @@ static void test_cut_off_as_snprintf(void **state) {
 static bool balanced(const struct copse_stats *s, const u64 live[COPSE_CLASSES]) {
   for (unsigned class = 0; class < COPSE_CLASSES; class++) {
     const struct copse_class_stats *c = &s->classes[class];
-    if (live[class] + c->cached + c->free + c->detached + c->uncommitted + c->lost != 64 * c->blocks) return false;
+    if (live[class] + c->quarantined + c->cached + c->free + c->detached + c->uncommitted + c->lost != 64 * c->blocks) return false;
   }
   return true;
 }

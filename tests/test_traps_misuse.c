@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Trap 12: checks that sit behind the cache, and so miss what stays in it.  In the instrumented library each of these misuses
- * ends the process at the call itself, with one line that says "copse: ".
+ * ends the process at the call itself, with one line that says "copse: ", the function and what is wrong, and then the stacks.
  */
 #include "balance.h"
 #include <errno.h>
@@ -104,11 +104,13 @@ static int said_by(void (*misuse)(void), char *text, size_t room) {
 }
 
 static void caught(const char *name, void (*misuse)(void)) {
-  char text[1024];
+  static char text[32768];
   int status = said_by(misuse, text, sizeof text);
   if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT) fail_msg("%s: not noticed (status %d): %s", name, status, text);
   char *end = strchr(text, '\n');
-  if (strncmp(text, "copse: ", 7) != 0 || !end || end[1]) fail_msg("%s: not one line: %s", name, text);
+  if (strncmp(text, "copse: copse_", 13) != 0 || !end) fail_msg("%s: not a line of copse's: %s", name, text);
+  if (strncmp(end, "\n  here, thread ", 16) != 0 || !strstr(end, "\n    #0 0x") || strstr(end, "copse: "))
+    fail_msg("%s: not one line and the stacks: %s", name, text);
   print_message("# %s: %.*s\n", name, (int)(end - text), text);
 }
 

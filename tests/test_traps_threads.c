@@ -147,7 +147,7 @@ static void destroy(void *value) {
   CHECK(copse_alloc_batch(48, 150, burst) == 150);
   for (unsigned i = 0; i < 150; i++) memset(burst[i], key, 48);
   copse_free_batch(48, 150, burst);
-  copse_free(copse_realloc(c->more, 200, 3000), 3000);
+  copse_free(copse_realloc(c->more, 200 + (size_t)key, 3000), 3000);
   copse_free(copse_alloc(2 << 20), 2 << 20);
   copse_free_unsized(c);
   copse_checkpoint();
