@@ -51,6 +51,11 @@ void copse_annotate_reserved(void *base, u64 bytes) {
   if (copse_tools & TOOL_TSAN) copse_tsan_reserved(base, bytes);
 }
 
+void copse_annotate_own_words(void *own, u64 bytes) {
+  /* The sanitizers know no blocks of copse's that could leak. */
+  if (copse_tools & TOOL_VALGRIND) copse_valgrind_own_words(own, bytes);
+}
+
 void copse_annotate_fresh(void *p, u64 bytes) {
   if (copse_tools & TOOL_ASAN) copse_asan_paint_fresh(p, bytes);
   if (copse_tools & TOOL_MSAN) copse_msan_uninitialised(p, bytes);

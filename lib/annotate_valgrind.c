@@ -15,6 +15,9 @@
 
 bool copse_valgrind_start(void) { return RUNNING_ON_VALGRIND; }
 
+/* Undefined words are no references to its leak check. */
+void copse_valgrind_own_words(void *own, u64 bytes) { VALGRIND_MAKE_MEM_UNDEFINED(own, bytes); }
+
 void copse_valgrind_fresh(void *p, u64 bytes) { VALGRIND_MAKE_MEM_NOACCESS(p, bytes); }
 
 void copse_valgrind_alloc(void *p, u64 size, bool zeroed) { VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, zeroed); }
@@ -24,6 +27,7 @@ void copse_valgrind_free(void *p) { VALGRIND_FREELIKE_BLOCK(p, 0); }
 
 #else
 bool copse_valgrind_start(void) { return false; }
+void copse_valgrind_own_words(void *own, u64 bytes) { (void)own, (void)bytes; }
 void copse_valgrind_fresh(void *p, u64 bytes) { (void)p, (void)bytes; }
 void copse_valgrind_alloc(void *p, u64 size, bool zeroed) { (void)p, (void)size, (void)zeroed; }
 void copse_valgrind_free(void *p) { (void)p; }

@@ -5,6 +5,7 @@
 #include "atomic.h"
 #include "check.h"
 #include "pool.h"
+#include "region.h"
 #include "span.h"
 #include "start.h"
 #include "tunables.h"
@@ -43,9 +44,13 @@ void copse_guard_check(bool all) {
  * comes last.
  */
 __attribute__((destructor(101))) static void list_leaks(void) {
+  if (!copse_started()) return;
+  copse_annotate_own_words(region_base(REGION_OWN), region_size());
+  for (unsigned class = 0; class < CLASSES; class++)
+    copse_annotate_own_words(&copse_pools[class].start, sizeof copse_pools[class].start);
   /* relaxed: a parameter stands on its own. */
   u64 wanted = load_relaxed(&copse_tunables.leaks);
-  if (!wanted || !copse_started()) return;
+  if (!wanted) return;
   copse_guard_enter();
   u64 leaks = copse_report_leaks();
   copse_annotate_leave();

@@ -114,7 +114,7 @@ copse_alone_tests = \
 # What the scripts about tools have compiled.
 copse_tool_files = tests/tools.sh tests/tool_program.c tests/empty/annotate.h tests/empty/check.h \
   tests/faults/no_alloc.h tests/faults/no_enter.h tests/faults/no_free.h tests/faults/no_fresh.h \
-  tests/faults/no_report.h tests/faults/no_reserved.h tests/faults/no_zeroed.h tests/faults/relaxed_pop.h \
+  tests/faults/no_report.h tests/faults/no_reserved.h tests/faults/own_words.h tests/faults/relaxed_pop.h \
   tests/faults/relaxed_push.h tests/faults/room_for_size.h \
   tests/installcheck/run.sh tests/installcheck/race.c tests/installcheck/after_free.c
 

@@ -14,8 +14,8 @@
 #define apart __attribute__((noinline))
 
 static volatile int sink;
-static void *volatile kept; /* what no compiler may reason about */
-static int shared;          /* what threads race for */
+static __thread void *volatile kept; /* what no compiler may reason about */
+static volatile int shared; /* what threads race for */
 
 static apart char *allocate_here(size_t size) {
   char *p = copse_alloc(size);
@@ -70,7 +70,11 @@ static void fault_none(void) {
 
 static void fault_overflow(void) { write_here(allocate_here(13), 13); }
 static void fault_overflow_16(void) { write_here(allocate_here(16), 16); }
-static void fault_underflow(void) { write_here(allocate_here(48), -1); }
+/* The second: before the first there may be a page without access. */
+static void fault_underflow(void) {
+  allocate_here(48);
+  write_here(allocate_here(48), -1);
+}
 static void fault_far(void) {
   write_here(allocate_here(24), 40000);
 } /* beyond all that is committed, or never handed out */
@@ -132,7 +136,7 @@ static apart void hide_in_slot(void) {
 /* Overwrites what is left of pointers on the stack. */
 static apart void clear_stack(void) {
   volatile char rubbish[8192];
-  memset((char *)rubbish, 0, sizeof rubbish);
+  for (size_t i = 0; i < sizeof rubbish; i++) rubbish[i] = 0;
 }
 static void fault_reachable(void) {
   hide_in_slot();
@@ -168,16 +172,18 @@ static void *race_two(void *p) {
 static void fault_race(void) { both(race_one, race_two, allocate_here(40)); }
 
 /* A race for `shared`, between two threads that copse's own locks would seem to order. */
-static void *hidden_one(void *p) {
+static void *hidden_one(void *unused) {
+  (void)unused;
+  char *p = allocate_here(40);
   shared = 1;
-  free_here(p, 40);
-  copse_thread_flush();
+  copse_free(p, 40);
+  copse_thread_flush(); /* takes, and gives, the lock that the other thread takes for its first slot */
   reach(1);
   wait_for(2);
   return NULL;
 }
-static void *hidden_two(void *p) {
-  (void)p;
+static void *hidden_two(void *unused) {
+  (void)unused;
   wait_for(1);
   char *q = allocate_here(40);
   shared = 2;
@@ -185,7 +191,7 @@ static void *hidden_two(void *p) {
   reach(2);
   return NULL;
 }
-static void fault_race_hidden(void) { both(hidden_one, hidden_two, allocate_here(40)); }
+static void fault_race_hidden(void) { both(hidden_one, hidden_two, NULL); }
 
 static void *frees(void *p) {
   free_here(p, 40);

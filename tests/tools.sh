@@ -59,7 +59,8 @@ whole_library() {
 program() {
   local name=$1 cc=$2
   shift 2
-  "$cc" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-use-after-free -O1 -g -fno-omit-frame-pointer "-I$top_srcdir/lib" "$@" \
+  "$cc" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-use-after-free -O1 -g -fno-omit-frame-pointer \
+    -fno-optimize-sibling-calls "-I$top_srcdir/lib" "$@" \
     "$top_srcdir/tests/tool_program.c" "${objects[@]}" "$archive" -pthread -o "$scratch/$name" 2>"$scratch/compile" || {
     cat "$scratch/compile"
     return 1
