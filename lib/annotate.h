@@ -13,7 +13,7 @@
  *   free     taken back: all of `room` is freed    ASan 0xfd, TSan a write to all of it, MSan uninitialised
  *   recycle  left the quarantine, and may be handed out again: nothing may be accessed, as before
  *   gone     about to be unmapped                  the tools forget it
- * All of them take addresses that are multiples of 16 and `room` likewise; they access neither the slot nor a lock of copse.
+ * All of these take addresses that are multiples of 16 and `room` likewise; they access neither the slot nor a lock of copse.
  */
 #ifndef COPSE_ANNOTATE_H
 #define COPSE_ANNOTATE_H
@@ -64,6 +64,8 @@ hidden void copse_annotate_alloc(void *p, u64 size, u64 room, bool zeroed);
 hidden void copse_annotate_free(void *p, u64 size, u64 room);
 hidden void copse_annotate_recycle(void *p, u64 room);
 hidden void copse_annotate_gone(void *p, u64 bytes);
+/* copse wrote this, which is the user's: a result.  MSan does not see what uninstrumented code writes. */
+hidden void copse_annotate_written(void *p, u64 bytes);
 
 /*
  * TSan, variant `user`: between the two the calling thread's own synchronisation and accesses are copse's, and make no
@@ -99,6 +101,7 @@ hidden bool copse_annotate_symbolize(uptr pc, char *text, u64 room);
 #define copse_annotate_free(p, size, room) ((void)0)
 #define copse_annotate_recycle(p, room) ((void)0)
 #define copse_annotate_gone(p, bytes) ((void)0)
+#define copse_annotate_written(p, bytes) ((void)0)
 #define copse_annotate_enter() ((void)0)
 #define copse_annotate_enter_at(caller) ((void)0)
 #define copse_annotate_leave() ((void)0)

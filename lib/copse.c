@@ -120,6 +120,7 @@ size_t copse_alloc_batch(size_t size, size_t n, void *out[]) {
     if (unlikely(!p)) break;
     out[done] = p;
   }
+  copse_annotate_written(out, done * sizeof *out);
   return done;
 }
 
@@ -282,7 +283,9 @@ size_t copse_stats_json(char *buffer, size_t size) {
 int copse_tune_get(const char *name, uint64_t *value) {
   if (INSTRUMENTED && !copse_guard_nonnull(SITE("copse_tune_get"), name)) return EINVAL;
   if (INSTRUMENTED && !copse_guard_nonnull(SITE("copse_tune_get"), value)) return EINVAL;
-  return copse_parameter_get(name, value);
+  int error = copse_parameter_get(name, value);
+  if (!error) copse_annotate_written(value, sizeof *value);
+  return error;
 }
 
 int copse_tune_set(const char *name, uint64_t value) {

@@ -139,6 +139,7 @@ void copse_report_misuse(const struct site *at, const char *message, const void 
   /* acquire: pairs with the release in copse_report_handler: its context is that one's or a later one's. */
   void (*call)(const struct copse_misuse *, void *) = load_acquire(&handler);
   if (call) {
+    copse_annotate_written(&misuse, sizeof misuse);
     copse_annotate_leave(); /* it is the user's code */
     call(&misuse, load_relaxed(&handler_context));
     copse_annotate_enter_at(at->caller);
