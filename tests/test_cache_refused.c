@@ -40,6 +40,34 @@ FRESH(borrowing) {
   }
 }
 
+/* The same of zeroed requests, which go past the cache: who is exhausted borrows, who is refused does not. */
+FRESH(exhaustion_and_refusal_of_zeroed_requests) {
+  enum { MOST = 200 };
+  static void *p[MOST];
+  unsigned full = class_of_size(16384), refused = class_of_size(20480), larger = class_of_size(32768), n = 0;
+  bool zero;
+  reserve_least();
+  give(take(larger));
+  copse_thread_flush();
+  CHECK(copse_pools[larger].frontier > 1);
+  u64 all = copse_pools[full].slots_max;
+  CHECK(all < MOST);
+  for (; n < all; n++) CHECK((p[n] = copse_direct_alloc_zero(full, &zero)) && region_of(p[n]) == full && zero);
+  void *lent = copse_direct_alloc_zero(full, &zero);
+  CHECK(lent && region_of(lent) > full);
+  copse_free_unsized(lent);
+  copse_thread_flush();
+  vm_faults_install();
+  vm_faults_fail_from(VM_ANY, 1);
+  CHECK(!copse_direct_alloc_zero(refused, &zero));
+  lent = copse_direct_alloc_zero(full, &zero); /* no call is needed for this one */
+  CHECK(lent && region_of(lent) > full);
+  vm_faults_remove();
+  copse_free_unsized(lent);
+  while (n) copse_free_unsized(p[--n]);
+  balance_empty();
+}
+
 /* A system, or a limit, that refuses is not a region that is full: nothing is borrowed for that. */
 FRESH(refused_is_not_full) {
   heap.class = class_of_size(128);
@@ -212,6 +240,7 @@ static void every_call_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(borrowing),
+    cmocka_unit_test(exhaustion_and_refusal_of_zeroed_requests),
     cmocka_unit_test(refused_is_not_full),
     cmocka_unit_test(nothing_left_is_not_for_good),
     cmocka_unit_test(no_bundle_no_matter),
