@@ -141,9 +141,9 @@ void undo_all(void);
 /* ---- shadow.c ---- */
 void shadow_access(int thread, uptr address, size_t n, bool write, bool atomic, uptr pc);
 void shadow_unmap(int thread, uptr address, size_t n, uptr pc);
-void shadow_reserve(uptr address, size_t n); /* from now on: pages without access */
+void shadow_reserve(uptr address, size_t n);                   /* from now on: pages without access */
 void shadow_zero(int thread, uptr address, size_t n, uptr pc); /* whole pages, given back */
-void shadow_close(uptr address, size_t n); /* pages without access */
+void shadow_close(uptr address, size_t n);                     /* pages without access */
 void shadow_open(int thread, uptr address, size_t n);
 
 /* ---- fibre.c ---- */

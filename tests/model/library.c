@@ -11,6 +11,7 @@ enum { LIVE = 16 };
 
 struct cache *records[MODEL_THREADS];
 int refuse_from;
+size_t slot_size;
 static int protects[MODEL_THREADS]; /* each counts its own */
 /* What threads have at the moment; each writes its own. */
 static void *live[MODEL_THREADS + 1][LIVE];
@@ -62,7 +63,8 @@ static int fake_mprotect(void *address, size_t length, int protection) {
 
 static int fake_madvise(void *address, size_t length, int advice) {
   /* Nobody may have anything there. */
-  if (advice == MADV_DONTNEED) shadow_zero(now.in_model ? now.current : NO, (uptr)address, length, (uptr)__builtin_return_address(0));
+  if (advice == MADV_DONTNEED)
+    shadow_zero(now.in_model ? now.current : NO, (uptr)address, length, (uptr)__builtin_return_address(0));
   return 0;
 }
 
@@ -99,10 +101,12 @@ void library_setup(void) {
   /* in_use alone decides something, against the limit. */
   const char *counters = (const char *)&copse_vm_counters;
   model_commute(counters, offsetof(struct vm_counters, in_use));
-  model_commute(counters + offsetof(struct vm_counters, huge_1g), sizeof copse_vm_counters - offsetof(struct vm_counters, huge_1g));
+  model_commute(counters + offsetof(struct vm_counters, huge_1g),
+                sizeof copse_vm_counters - offsetof(struct vm_counters, huge_1g));
   model_commute(&copse_region_own_bytes, sizeof copse_region_own_bytes);
   memset(protects, 0, sizeof protects);
   refuse_from = 0;
+  slot_size = SMALL_SIZE;
 }
 
 void become(void) {
@@ -135,14 +139,14 @@ static void keep(void *p) { have_slot_of(model_thread() < 0 ? MODEL_THREADS : mo
 static void drop(void *p) { lose_slot_of(model_thread() < 0 ? MODEL_THREADS : model_thread(), p); }
 
 void *take_slot(void) {
-  void *p = copse_alloc(SMALL_SIZE);
+  void *p = copse_alloc(slot_size);
   if (p) keep(p);
   return p;
 }
 
 void give_slot(void *p) {
   drop(p);
-  copse_free(p, SMALL_SIZE);
+  copse_free(p, slot_size);
 }
 
 void post(struct mail *m, void *p) {
@@ -189,7 +193,8 @@ void conserved_but(unsigned class, u64 missing) {
       if (c->spare[k]) see_bundle(class, spare_bundle(c->spare[k]), c->spare[k] & SPARE_COUNT);
     }
   u64 word = copse_recyclers[class].head.low, in = word & RECYCLER_COUNT;
-  for (struct bundle *b = (struct bundle *)(word & ~RECYCLER_COUNT); b; b = b->next, in--) see_bundle(class, b, bundle_depth(b));
+  for (struct bundle *b = (struct bundle *)(word & ~RECYCLER_COUNT); b; b = b->next, in--)
+    see_bundle(class, b, bundle_depth(b));
   check(in == 0);
   u64 nowhere = 0;
   check(pool->frontier <= SLOTS && pool->detached == 0);

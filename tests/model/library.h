@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The whole library under the checker: brought up once, outside of executions, in the least address space; with system calls that
- * are the checker's.  A slot that is handed out is written to, so that whoever else has it too is in a race.
+ * The whole library under the checker: brought up once, outside of executions, in the least address space; with system
+ * calls that are the checker's.  A slot that is handed out is written to, so that whoever else has it too is in a race.
  */
 #ifndef MODEL_LIBRARY_H
 #define MODEL_LIBRARY_H
@@ -31,6 +31,8 @@ void become(void);
 /* mprotect, from a thread's n-th on, refuses; 0: never.  -1: the checker chooses each time. */
 extern int refuse_from;
 
+/* SMALL_SIZE, unless the setup says otherwise. */
+extern size_t slot_size;
 /* One slot for the calling thread, by the hot path; NULL: none. */
 void *take_slot(void);
 void give_slot(void *p);

@@ -58,8 +58,8 @@ void model_unmap(const void *p, size_t n);
 /* Bytes that each thread has its own of; as they are now for each. */
 void model_thread_local(void *p, size_t n);
 /*
- * Counters that are only added to: their additions commute, and are no decisions.  Mutexes of what no thread writes in this
- * scenario: likewise; a plain store to it would be a race.
+ * Counters that are only added to: their additions commute, and are no decisions.  Mutexes of what no thread writes in
+ * this scenario: likewise; a plain store to it would be a race.
  */
 void model_commute(const void *p, size_t n);
 /* Ends the thread as the C library does: the destructors of its keys run. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool on its own: taking and putting, growth, and giving pages back.  Also bundles' and metadata's memory, and the limit. */
+/* A pool on its own: taking and putting, growth, and giving pages back.  Also bundles' and metadata's memory, and the
+ * limit. */
 #include "bundle.h"
 #include "library.h"
 #include "region.h"
@@ -172,39 +173,41 @@ static void nobody_has(void) {
   clean();
 }
 
-#define S(name_, setup_, final_, ...) \
-  {.name = "pool/" name_, .once = library_up, .setup = setup_, .final = final_, .thread = {__VA_ARGS__}}
+#define S(name_, setup_, final_, ...)                                                                                  \
+  {                                                                                                                    \
+    .name = "pool/" name_, .once = library_up, .setup = setup_, .final = final_, .thread = { __VA_ARGS__ }             \
+  }
 const struct scenario pool_scenarios[] = {
-  S("take-take", some_free, whole, take, take),
-  S("take-take-take", some_free, whole, take, take, take),
-  S("put-put-one-block", some_free, whole, put, put),
-  S("take-against-put", some_free, whole, put, put_take),
-  S("take-put-both", some_free, whole, take_put, take_put),
-  S("growth-against-growth", fresh, whole, take, take),
-  S("growth-three", fresh, whole, take, take, take),
-  S("growth-or-refusal", system_refuses, whole, take_if, take_if),
-  S("growth-all-refused", system_refuses_all, all_refused, refused_take, refused_take),
-  S("growth-against-trim", fresh, whole, take, trim),
-  S("growth-against-count", fresh, whole, take, count),
-  S("trim-against-take", some_free, whole, trim, take_if),
-  S("trim-against-put", some_free, whole, trim, put),
-  S("trim-against-take-put", some_free, whole, trim, take_put),
-  S("trim-trim", some_free, whole, put_trim, put_trim),
-  S("trim-cooling", some_free, whole, put, trim_cooling, trim_cooling),
-  S("trim-runs-in-use", in_use, whole, trim, put_take),
-  S("trim-runs-twice", in_use, whole, put_trim, put_trim),
-  S("detached-against-limit", limited, whole, trim, take_if),
-  S("detached-against-count", some_free, whole, trim, count),
-  S("detached-against-check", some_free, whole, trim, valid),
-  S("slotwise-take-take", slotwise_dirty, whole, take, take),
-  S("slotwise-trim-against-put", slotwise, whole, trim, put),
-  S("slotwise-trim-against-take", slotwise_dirty, whole, trim, take),
-  S("slotwise-zero-against-trim", slotwise_dirty, whole, trim, take_zero, take_zero),
-  S("slotwise-zero-against-put", slotwise, whole, put, take_zero, trim),
-  S("slotwise-zero-growth", slotwise_fresh, whole, zero_put_zero, zero_put_zero),
-  S("own-region-claims", nobody_has, distinct, claim, claim, claim),
-  S("bundles-made", nobody_has, distinct, make_bundles, make_bundles),
-  S("limit-two-charges", limit_of_one, never_above, charge, charge, charge),
-  S("limit-uncharge", limit_of_one, maybe_refused, charge, charge_uncharge, charge),
-  {.name = NULL},
+    S("take-take", some_free, whole, take, take),
+    S("take-take-take", some_free, whole, take, take, take),
+    S("put-put-one-block", some_free, whole, put, put),
+    S("take-against-put", some_free, whole, put, put_take),
+    S("take-put-both", some_free, whole, take_put, take_put),
+    S("growth-against-growth", fresh, whole, take, take),
+    S("growth-three", fresh, whole, take, take, take),
+    S("growth-or-refusal", system_refuses, whole, take_if, take_if),
+    S("growth-all-refused", system_refuses_all, all_refused, refused_take, refused_take),
+    S("growth-against-trim", fresh, whole, take, trim),
+    S("growth-against-count", fresh, whole, take, count),
+    S("trim-against-take", some_free, whole, trim, take_if),
+    S("trim-against-put", some_free, whole, trim, put),
+    S("trim-against-take-put", some_free, whole, trim, take_put),
+    S("trim-trim", some_free, whole, put_trim, put_trim),
+    S("trim-cooling", some_free, whole, put, trim_cooling, trim_cooling),
+    S("trim-runs-in-use", in_use, whole, trim, put_take),
+    S("trim-runs-twice", in_use, whole, put_trim, put_trim),
+    S("detached-against-limit", limited, whole, trim, take_if),
+    S("detached-against-count", some_free, whole, trim, count),
+    S("detached-against-check", some_free, whole, trim, valid),
+    S("slotwise-take-take", slotwise_dirty, whole, take, take),
+    S("slotwise-trim-against-put", slotwise, whole, trim, put),
+    S("slotwise-trim-against-take", slotwise_dirty, whole, trim, take),
+    S("slotwise-zero-against-trim", slotwise_dirty, whole, trim, take_zero, take_zero),
+    S("slotwise-zero-against-put", slotwise, whole, put, take_zero, trim),
+    S("slotwise-zero-growth", slotwise_fresh, whole, zero_put_zero, zero_put_zero),
+    S("own-region-claims", nobody_has, distinct, claim, claim, claim),
+    S("bundles-made", nobody_has, distinct, make_bundles, make_bundles),
+    S("limit-two-charges", limit_of_one, never_above, charge, charge, charge),
+    S("limit-uncharge", limit_of_one, maybe_refused, charge, charge_uncharge, charge),
+    {.name = NULL},
 };

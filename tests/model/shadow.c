@@ -28,9 +28,9 @@ struct word {
 struct page {
   uptr number;
   struct page *next;
-  bool closed;           /* no access; noted for undoing */
+  bool closed;              /* no access; noted for undoing */
   u32 opened, opened_at[T]; /* in which execution, and when */
-  struct word *words;     /* made when the first is wanted */
+  struct word *words;       /* made when the first is wanted */
 };
 static struct page *table[TABLE];
 static struct page *latest;

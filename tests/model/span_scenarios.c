@@ -112,29 +112,35 @@ static void refused(void) {
   refuse_from = -1;
 }
 
-#define S(name_, setup_, final_, ...) \
-  {.name = "span/" name_, .once = library_up, .setup = setup_, .final = final_, .thread = {__VA_ARGS__}}
+#define S(name_, setup_, final_, ...)                                                                                  \
+  {                                                                                                                    \
+    .name = "span/" name_, .once = library_up, .setup = setup_, .final = final_, .thread = { __VA_ARGS__ }             \
+  }
 const struct scenario span_scenarios[] = {
-  S("take-take", clean, whole, take, take),
-  S("take-three", clean, whole, take, take, take),
-  S("take-give-both", clean, whole, take_give, take_give),
-  {.name = "span/four-for-three", .once = library_up, .setup = clean, .final = whole, .lengthy = true,
-   .thread = {take_if, take_if, take_if, take_if}},
-  S("give-give", one_each, whole, give, give),
-  S("give-give-no-cache", no_cache, whole, give, give_take),
-  S("freed-twice", one, freed_once, free_the_first, free_the_first),
-  S("freed-by-another", posted, whole, post_span, free_posted),
-  S("cached-two-takers", one_cached, whole, take, take),
-  S("cached-taker-against-trim", one_cached, whole, take, trim),
-  S("give-against-trim", one_each, whole, give, trim),
-  S("trim-trim", one_cached, whole, trim, trim, take),
-  S("zero-against-give", one_each, whole, give, give, take_zero),
-  S("zero-from-cache", one_cached, whole, take_zero, trim),
-  S("grow-against-take", one, whole, grow, take),
-  S("grow-against-give", one_each, whole, grow, give),
-  S("shrink-against-take", two_granules, whole, shrink, take),
-  S("limit", limited, whole, take_if, take_if),
-  S("refused", refused, whole, take_if, take_if),
-  S("check-against-take", one_each, whole, give_take, valid),
-  {.name = NULL},
+    S("take-take", clean, whole, take, take),
+    S("take-three", clean, whole, take, take, take),
+    S("take-give-both", clean, whole, take_give, take_give),
+    {.name = "span/four-for-three",
+     .once = library_up,
+     .setup = clean,
+     .final = whole,
+     .lengthy = true,
+     .thread = {take_if, take_if, take_if, take_if}},
+    S("give-give", one_each, whole, give, give),
+    S("give-give-no-cache", no_cache, whole, give, give_take),
+    S("freed-twice", one, freed_once, free_the_first, free_the_first),
+    S("freed-by-another", posted, whole, post_span, free_posted),
+    S("cached-two-takers", one_cached, whole, take, take),
+    S("cached-taker-against-trim", one_cached, whole, take, trim),
+    S("give-against-trim", one_each, whole, give, trim),
+    S("trim-trim", one_cached, whole, trim, trim, take),
+    S("zero-against-give", one_each, whole, give, give, take_zero),
+    S("zero-from-cache", one_cached, whole, take_zero, trim),
+    S("grow-against-take", one, whole, grow, take),
+    S("grow-against-give", one_each, whole, grow, give),
+    S("shrink-against-take", two_granules, whole, shrink, take),
+    S("limit", limited, whole, take_if, take_if),
+    S("refused", refused, whole, take_if, take_if),
+    S("check-against-take", one_each, whole, give_take, valid),
+    {.name = NULL},
 };

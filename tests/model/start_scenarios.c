@@ -99,26 +99,32 @@ static void get(void) {
   check(copse_parameter_get("depth_1k", &value) == 0 && (value == 4 || value == 8));
 }
 
-#define S(name_, once_, setup_, final_, ...) \
-  {.name = "start/" name_, .once = once_, .setup = setup_, .final = final_, .thread = {__VA_ARGS__}}
-#define F(name_, ...) \
-  {.name = "fork/" name_, .once = library_up, .own_tls = true, .setup = before, .final = distinct, .thread = {__VA_ARGS__}}
+#define S(name_, once_, setup_, final_, ...)                                                                           \
+  {                                                                                                                    \
+    .name = "start/" name_, .once = once_, .setup = setup_, .final = final_, .thread = { __VA_ARGS__ }                 \
+  }
+#define F(name_, ...)                                                                                                  \
+  {                                                                                                                    \
+    .name = "fork/" name_, .once = library_up, .own_tls = true, .setup = before, .final = distinct, .thread = {        \
+      __VA_ARGS__                                                                                                      \
+    }                                                                                                                  \
+  }
 const struct scenario start_scenarios[] = {
-  S("two-at-once", library_before_start, before, distinct, start_only, start_only),
-  S("three-at-once", library_before_start, before, distinct, start_only, start_only, start_only),
-  S("two-first-allocations", library_before_start, before, distinct, first_alloc, first_alloc),
-  S("first-span-and-slot", library_before_start, before, distinct, first_alloc, first_span),
-  S("asked-meanwhile", library_before_start, before, distinct, start_only, ask_started, ask_started),
-  S("trim-meanwhile", library_before_start, before, distinct, start_only, trim_early),
-  S("stats-meanwhile", library_before_start, before, distinct, start_only, stats_early),
-  S("refused", library_before_start, may_refuse, not_started, start_refused, start_refused),
-  S("exit-and-exit", library_up, before, distinct, alloc_and_exit, alloc_and_exit),
-  S("after-exit", library_up, before, distinct, alloc_after_exit, first_alloc),
-  S("set-against-get", library_up, before, NULL, set, get, user),
-  F("against-allocation", forker, user),
-  F("against-two", forker, user, trimmer),
-  F("against-span", forker, span_user),
-  F("two-forks", fork_bare, fork_bare),
-  F("two-forks-that-allocate", forker, forker),
-  {.name = NULL},
+    S("two-at-once", library_before_start, before, distinct, start_only, start_only),
+    S("three-at-once", library_before_start, before, distinct, start_only, start_only, start_only),
+    S("two-first-allocations", library_before_start, before, distinct, first_alloc, first_alloc),
+    S("first-span-and-slot", library_before_start, before, distinct, first_alloc, first_span),
+    S("asked-meanwhile", library_before_start, before, distinct, start_only, ask_started, ask_started),
+    S("trim-meanwhile", library_before_start, before, distinct, start_only, trim_early),
+    S("stats-meanwhile", library_before_start, before, distinct, start_only, stats_early),
+    S("refused", library_before_start, may_refuse, not_started, start_refused, start_refused),
+    S("exit-and-exit", library_up, before, distinct, alloc_and_exit, alloc_and_exit),
+    S("after-exit", library_up, before, distinct, alloc_after_exit, first_alloc),
+    S("set-against-get", library_up, before, NULL, set, get, user),
+    F("against-allocation", forker, user),
+    F("against-two", forker, user, trimmer),
+    F("against-span", forker, span_user),
+    F("two-forks", fork_bare, fork_bare),
+    F("two-forks-that-allocate", forker, forker),
+    {.name = NULL},
 };

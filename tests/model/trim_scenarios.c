@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Across the whole library: copse_trim against those who allocate, free and end; who is behind; statistics; and the last resort. */
+/* Across the whole library: copse_trim against those who allocate, free and end; who is behind; statistics; and the
+ * last resort. */
 #include "library.h"
 #include "scenarios.h"
+#include "size_class.h"
 #include "stats.h"
 
 static void *held[MODEL_THREADS][16];
@@ -21,14 +23,16 @@ static void give(void) {
 static void fresh(void) {
   library_setup();
   /* A trim goes through all pools, and the orders in which two threads lock idle ones multiply. */
-  model_commute(&copse_pools[SMALL + 1], (CLASSES - SMALL - 1) * sizeof copse_pools[0]);
+  unsigned page = class_of_size(4096);
+  model_commute(&copse_pools[SMALL + 1], (page - SMALL - 1) * sizeof copse_pools[0]);
+  model_commute(&copse_pools[page + 1], (CLASSES - page - 1) * sizeof copse_pools[0]);
   for (int i = 0; i < MODEL_THREADS; i++) holds[i] = 0;
 }
 /* The thread has n slots, and some more in its bundles. */
 static void own(int thread, int n) {
   copse_self_ = &records[thread]->hot;
   for (int i = 0; i < n; i++) {
-    void *p = copse_alloc(SMALL_SIZE);
+    void *p = copse_alloc(slot_size);
     have_slot_of(thread, p);
     held[thread][holds[thread]++] = p;
   }
@@ -38,7 +42,7 @@ static void give_back(int thread, int n) {
   while (n--) {
     void *p = held[thread][--holds[thread]];
     lose_slot_of(thread, p);
-    copse_free(p, SMALL_SIZE);
+    copse_free(p, slot_size);
   }
 }
 static void cached(void) {
@@ -53,12 +57,26 @@ static void full(void) {
   give_back(0, 9);
   own(1, 1);
 }
+/* The same, and thread 0's top is full: what it frees next goes to the pool. */
+static void brimming(void) {
+  fresh();
+  own(0, 16);
+  give_back(0, 12);
+  own(1, 1);
+}
+/* Slots of a page, none in the pool and no more memory: those that there are lie in thread 0's bundles. */
+static void all_in_bundles(void) {
+  fresh();
+  slot_size = 4096;
+  own(0, 8);
+  give_back(0, 8);
+}
 static void at_the_limit(void) {
-  full();
+  all_in_bundles();
   copse_tunables.limit = copse_vm_counters.in_use;
 }
 static void no_more_memory(void) {
-  full();
+  all_in_bundles();
   refuse_from = 1;
 }
 
@@ -137,35 +155,38 @@ static void nobody_behind(void) {
   /* Thread a flushed after the trim, or has not followed it yet. */
   check(copse_trim_pending() <= 1);
 }
+static void pages_whole(void) { conserved(class_of_size(4096)); }
 static void all_served(void) {
-  conserved(SMALL);
-  check(holds[1] == 2);
+  pages_whole();
+  check(holds[1] == 1);
 }
 
-#define S(name_, setup_, final_, ...) \
-  {.name = "trim/" name_, .once = library_up, .setup = setup_, .final = final_, .thread = {__VA_ARGS__}}
+#define S(name_, setup_, final_, ...)                                                                                  \
+  {                                                                                                                    \
+    .name = "trim/" name_, .once = library_up, .setup = setup_, .final = final_, .thread = { __VA_ARGS__ }             \
+  }
 const struct scenario trim_scenarios[] = {
-  S("against-take", cached, whole, take_one, trim),
-  S("against-give-take", cached, whole, give_take, trim),
-  S("against-two-users", cached, whole, give_take, trim, take_one),
-  S("against-refill", full, whole, take_five, trim),
-  S("against-spill", full, whole, give_two, trim),
-  S("against-exit", full, whole, give_leave, trim),
-  S("exit-user-trim", full, whole, leave, trim, take_one),
-  S("trim-trim", full, whole, idle, trim, trim),
-  S("trim-trim-user", cached, whole, take_one, trim, trim),
-  S("without-record", cached, whole, take_one, trim_without_record),
-  S("blocked-thread-spare", full, whole, idle, trim),
-  S("checkpoint", cached, nobody_behind, checkpoint, trim),
-  S("checkpoint-after-give", full, nobody_behind, give_checkpoint, trim),
-  S("behind-means-flushed", cached, whole, checkpoint, checkpoint, trim_and_ask),
-  S("pending-against-trim", cached, whole, checkpoint, trim, ask),
-  S("stats-against-users", cached, whole, give_take, look),
-  S("stats-against-trim", full, whole, trim, look),
-  S("last-resort-at-limit", at_the_limit, whole, idle, take_five, take_one),
-  S("last-resort-no-memory", no_more_memory, whole, idle, take_five),
-  S("reclaim-against-user", full, whole, give_two, reclaim),
-  S("reclaim-against-trim", full, whole, idle, reclaim, trim),
-  S("robbed-user-is-served", no_more_memory, all_served, idle, take_one),
-  {.name = NULL},
+    S("against-take", cached, whole, take_one, trim),
+    S("against-give-take", brimming, whole, give_take, trim),
+    S("against-two-users", cached, whole, give_take, trim, take_one),
+    S("against-refill", full, whole, take_five, trim),
+    S("against-spill", brimming, whole, give_two, trim),
+    S("against-exit", full, whole, give_leave, trim),
+    S("exit-user-trim", full, whole, leave, trim, take_one),
+    S("trim-trim", full, whole, idle, trim, trim),
+    S("trim-trim-user", cached, whole, take_one, trim, trim),
+    S("without-record", cached, whole, take_one, trim_without_record),
+    S("blocked-thread-spare", full, whole, idle, trim),
+    S("checkpoint", cached, nobody_behind, checkpoint, trim),
+    S("checkpoint-after-give", full, nobody_behind, give_checkpoint, trim),
+    S("behind-means-flushed", cached, whole, checkpoint, checkpoint, trim_and_ask),
+    S("pending-against-trim", cached, whole, checkpoint, trim, ask),
+    S("stats-against-users", cached, whole, give_take, look),
+    S("stats-against-trim", full, whole, trim, look),
+    S("last-resort-at-limit", at_the_limit, all_served, idle, take_one),
+    S("last-resort-no-memory", no_more_memory, all_served, idle, take_one),
+    S("last-resort-against-user", no_more_memory, pages_whole, take_five, take_one),
+    S("reclaim-against-user", brimming, whole, give_two, reclaim),
+    S("reclaim-against-trim", full, whole, idle, reclaim, trim),
+    {.name = NULL},
 };
