@@ -38,6 +38,8 @@ hidden extern struct vm_counters copse_vm_counters;
 
 /* Reads the facts (page size, /sys/kernel/mm/transparent_hugepage).  Once, before all others. */
 hidden void copse_vm_start(void);
+/* Part of it: no huge page was refused yet. */
+hidden void copse_vm_huge_start(void);
 
 /* Reserves `length` bytes without access (PROT_NONE, MAP_NORESERVE), aligned.  NULL when refused. */
 hidden void *copse_vm_reserve(size_t length, size_t alignment);

@@ -74,6 +74,8 @@ struct asking {
 };
 static struct asking asking_1g, asking_2m;
 
+void copse_vm_huge_start(void) { asking_1g = asking_2m = (struct asking){0, 0}; }
+
 static bool asks(struct asking *a) {
   u64 refused = load_relaxed(&a->refused);
   if (refused < REFUSALS_ASKED) return true;

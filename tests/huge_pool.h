@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The system's own pool of explicit huge pages, where this process may change it.  Sizes are "2048kB" and "1048576kB". */
+/*
+ * The system's own pool of explicit huge pages, where this process may change it.  Sizes are "2048kB" and "1048576kB".
+ * From huge_pool_grow to huge_pool_shrink no other test changes the pool: not one of another suite either.
+ */
 #ifndef COPSE_TESTS_HUGE_POOL_H
 #define COPSE_TESTS_HUGE_POOL_H
 
+#include "setting.h"
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -29,13 +33,37 @@ static inline bool huge_pool_set(const char *size, long pages) {
   return fclose(file) == 0 && written;
 }
 
-/* Sets `more` pages aside.  Returns how many there were before; -1: that cannot be had here. */
-static inline long huge_pool_grow(const char *size, long more) {
-  long before = huge_pool_get(size, "nr_hugepages"), vacant = huge_pool_get(size, "free_hugepages");
-  if (before < 0 || vacant < 0 || !huge_pool_set(size, before + more)) return -1;
-  if (huge_pool_get(size, "free_hugepages") >= vacant + more) return before;
-  huge_pool_set(size, before);
-  return -1;
+/* The lock, and what is to be put back, from grow to shrink. */
+static struct {
+  char path[128];
+  int lock;
+  long before;
+} huge_pool_held = {.lock = -1};
+
+/* Puts the pool back as it was. */
+static inline bool huge_pool_shrink(const char *size) {
+  bool back = huge_pool_set(size, huge_pool_held.before);
+  setting_unguard();
+  setting_unlock(huge_pool_held.lock);
+  huge_pool_held.lock = -1;
+  return back;
+}
+
+/* Sets `more` pages aside.  false: that cannot be had here. */
+static inline bool huge_pool_grow(const char *size, long more) {
+  snprintf(huge_pool_held.path, sizeof huge_pool_held.path, "/sys/kernel/mm/hugepages/hugepages-%s/nr_hugepages", size);
+  huge_pool_held.lock = setting_lock(huge_pool_held.path);
+  long vacant = huge_pool_get(size, "free_hugepages"), surplus = huge_pool_get(size, "surplus_hugepages");
+  /* Less those that are only there until whoever uses them is through, or they would be there for ever. */
+  long before = huge_pool_held.before = huge_pool_get(size, "nr_hugepages") - (surplus > 0 ? surplus : 0);
+  if (before < 0 || vacant < 0) {
+    setting_unlock(huge_pool_held.lock);
+    return false;
+  }
+  setting_guard(huge_pool_held.path, before);
+  if (huge_pool_set(size, before + more) && huge_pool_get(size, "free_hugepages") >= vacant + more) return true;
+  huge_pool_shrink(size);
+  return false;
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define COPSE_TESTS_SETTING_H
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,32 @@ static inline bool setting_write(const char *path, long n) {
   bool written = fprintf(file, "%ld\n", n) > 0;
   return fclose(file) == 0 && written && setting_read(path) == n;
 }
+
+/*
+ * From setting_guard to setting_unguard a signal that ends this process puts the number back first: an alarm, or whoever tired of
+ * waiting.  One number at a time.
+ */
+static const char *setting_guarded;
+static char setting_before[24];
+
+__attribute__((unused)) static void setting_put_back(int signal_number) {
+  int file = open(setting_guarded, O_WRONLY | O_CLOEXEC);
+  ssize_t written = file >= 0 ? write(file, setting_before, strlen(setting_before)) : 0;
+  (void)written; /* nothing is left to be done */
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+static inline void setting_handle(void (*handler)(int)) {
+  static const int ends[] = {SIGALRM, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) signal(ends[i], handler);
+}
+static inline void setting_guard(const char *path, long before) {
+  snprintf(setting_before, sizeof setting_before, "%ld\n", before);
+  setting_guarded = path;
+  setting_handle(setting_put_back);
+}
+static inline void setting_unguard(void) { setting_handle(SIG_DFL); }
 
 /* A line "name:  number kB" of /proc/meminfo, in bytes; 0: there is none. */
 static inline unsigned long long setting_meminfo(const char *name) {

@@ -90,10 +90,10 @@ static void fallbacks_come_in_order(void **state) {
 /* "No call is given up for ever because it failed once": each step asks anew. */
 FRESH(each_step_asks_again) {
   CHECK(copse_tune_set("growth_max", 4 * MB) == 0 && copse_tune_set("growth_min", 4 * MB) == 0);
-  copse_free(copse_alloc(1), 1);
-  vm_faults_install();
+  vm_faults_install(); /* before the first step: there may be real ones that another test has set aside */
   vm_faults.huge_1g = 0;
   vm_faults.huge_2m = 0;
+  copse_free(copse_alloc(1), 1);
   enum { N = 64 };
   static void *p[N];
   struct copse_stats stats;
@@ -174,13 +174,16 @@ static const char *path;
 static size_t page, served;
 static long set_to;
 
+/* A number beside that of the pages. */
+static long pool_number(const char *pages, const char *name) {
+  char beside[128];
+  snprintf(beside, sizeof beside, "%.*s%s", (int)(strrchr(pages, '/') + 1 - pages), pages, name);
+  return setting_read(beside);
+}
+
 /* Pages that are neither used nor promised to a mapping. */
 static long vacant_pages(const char *pages) {
-  char free_path[128], promised_path[128];
-  int directory = (int)(strrchr(pages, '/') + 1 - pages);
-  snprintf(free_path, sizeof free_path, "%.*sfree_hugepages", directory, pages);
-  snprintf(promised_path, sizeof promised_path, "%.*sresv_hugepages", directory, pages);
-  return setting_read(free_path) - setting_read(promised_path);
+  return pool_number(pages, "free_hugepages") - pool_number(pages, "resv_hugepages");
 }
 
 /* Bytes of explicit huge pages in this process. */
@@ -221,7 +224,9 @@ static void real_body(void) {
 
 static void real(const char *pages, size_t size, long count) {
   int lock = setting_lock(pages);
-  long before = setting_read(pages), vacant = vacant_pages(pages);
+  long surplus = pool_number(pages, "surplus_hugepages"), before = setting_read(pages) - (surplus > 0 ? surplus : 0);
+  long vacant = vacant_pages(pages);
+  if (before >= 0) setting_guard(pages, before);
   bool set = before >= 0 && setting_write(pages, before + count) && vacant_pages(pages) >= vacant + count;
   int status = 0;
   path = pages;
@@ -229,6 +234,7 @@ static void real(const char *pages, size_t size, long count) {
   set_to = before + count;
   if (set) status = process_status(real_body);
   if (before >= 0) setting_write(pages, before);
+  setting_unguard();
   setting_unlock(lock);
   if (!set) {
     left_out("such a page cannot be set aside here");

@@ -159,8 +159,10 @@ static void strict_accounting(void **state) {
     return;
   }
   accounting_before = before;
+  setting_guard(OVERCOMMIT, before);
   int status = process_status(strict_accounting_body);
   bool restored = setting_write(OVERCOMMIT, before);
+  setting_unguard();
   setting_unlock(lock);
   assert_true(restored);
   assert_int_equal(status, 0);

@@ -229,8 +229,7 @@ static void advice(void **state) {
 
 static void real_2m(void **state) {
   (void)state;
-  long before = huge_pool_grow("2048kB", 16);
-  if (before < 0) {
+  if (!huge_pool_grow("2048kB", 16)) {
     print_message("no 2 MB page can be set aside here\n");
     return;
   }
@@ -238,7 +237,7 @@ static void real_2m(void **state) {
   size_t touched = got;
   if (got) memset(range + 2 * MB, 1, got);
   bool released = !got || copse_vm_uncommit(range + 2 * MB, got);
-  bool back = huge_pool_set("2048kB", before);
+  bool back = huge_pool_shrink("2048kB");
   print_message("2 MB pages for real: %zu MB of 16\n", got / MB);
   assert_true(touched >= 2 * MB && released && back);
   assert_int_equal(copse_vm_counters.huge_2m, got);
@@ -246,15 +245,14 @@ static void real_2m(void **state) {
 
 static void real_1g(void **state) {
   (void)state;
-  long before = huge_pool_grow("1048576kB", 1);
-  if (before < 0) {
+  if (!huge_pool_grow("1048576kB", 1)) {
     print_message("no 1 GB page can be set aside here\n");
     return;
   }
   size_t got = copse_vm_commit_huge(range + GB, GB);
   if (got) range[GB] = range[2 * GB - 1] = 1;
   bool released = !got || copse_vm_uncommit(range + GB, GB);
-  bool back = huge_pool_set("1048576kB", before);
+  bool back = huge_pool_shrink("1048576kB");
   print_message("1 GB pages for real: %zu MB\n", copse_vm_counters.huge_1g / MB);
   assert_true(released && back);
   assert_int_equal(copse_vm_counters.huge_1g, GB);
