@@ -5,7 +5,6 @@
  */
 #include "test_malloc.h"
 
-#include <dlfcn.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -139,11 +138,6 @@ MISUSE(written_beyond, free)
 MISUSE(written_after_free, free)
 MISUSE(realloc_twice, reallocarray)
 MISUSE(free_aligned_as_plain, free_sized)
-
-static bool is_instrumented(void) {
-  Dl_info info;
-  return dladdr((void *)(uintptr_t)malloc, &info) && strstr(info.dli_fname, "instrumented");
-}
 
 int main(void) {
   const struct CMUnitTest tests[] = {
