@@ -48,7 +48,7 @@ one() {
     clean=0
     [ "$variant" = misused ] || clean=1
     # shellcheck disable=SC2046,SC2086 # lists of flags
-    if ! $compiler -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -D_GNU_SOURCE -DCOPSE_INSTRUMENTED \
+    if ! $compiler -std=gnu11 -O1 -g -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls -D_GNU_SOURCE -DCOPSE_INSTRUMENTED \
       -Wall -Wextra -Wno-use-after-free -Wno-unknown-warning-option \
       $([ $clean = 0 ] || echo -DCLEAN) ${DEATH_FLAGS-} $(flags_of "$column") -I"$top_srcdir/lib" "$here/$name.c" \
       -o "$at" $DEATH_LIBRARY -rdynamic -pthread >"$at.out" 2>&1; then
