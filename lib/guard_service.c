@@ -46,15 +46,17 @@ void copse_guard_check(bool all) {
  */
 __attribute__((destructor(101))) static void list_leaks(void) {
   if (!copse_started()) return;
+  /* relaxed: a parameter stands on its own. */
+  u64 wanted = load_relaxed(&copse_tunables.leaks), leaks = 0;
+  if (wanted) {
+    copse_guard_enter();
+    leaks = copse_report_leaks();
+    copse_annotate_leave();
+  }
+  /* They are not to be read any more. */
   copse_annotate_own_words(region_base(REGION_OWN), region_size());
   for (unsigned class = 0; class < CLASSES; class++)
     copse_annotate_own_words(&copse_pools[class].start, sizeof copse_pools[class].start);
-  /* relaxed: a parameter stands on its own. */
-  u64 wanted = load_relaxed(&copse_tunables.leaks);
-  if (!wanted) return;
-  copse_guard_enter();
-  u64 leaks = copse_report_leaks();
-  copse_annotate_leave();
   if (wanted < 2 || !leaks) return;
   /* What stdio still holds would be lost. */
   fflush(NULL);
