@@ -15,7 +15,7 @@ static void prepare(void) {
   copse_annotate_enter();
   copse_lock_acquire(&copse_start_lock);
   copse_lock_acquire(&copse_span_lock);
-  copse_quarantine_lock_all();
+  copse_quarantine_lock();
   for (unsigned class = 0; class < CLASSES; class++) copse_lock_acquire(&copse_pools[class].lock);
   /* Other libraries' handlers may run from here on, and allocate. */
   copse_lock_seize();
@@ -26,7 +26,7 @@ static void parent(void) {
   copse_annotate_enter();
   copse_lock_yield();
   for (unsigned class = CLASSES; class-- > 0;) copse_lock_release(&copse_pools[class].lock);
-  copse_quarantine_unlock_all();
+  copse_quarantine_unlock();
   copse_lock_release(&copse_span_lock);
   copse_lock_release(&copse_start_lock);
   copse_annotate_leave();

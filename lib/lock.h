@@ -13,12 +13,8 @@
 enum lock_rank {
   RANK_START = 1, /* the process's first call, and the registration of what runs at fork */
   RANK_SPAN,      /* runs of granules and the span cache */
-#ifdef COPSE_INSTRUMENTED
-  RANK_QUARANTINE, /* + class, or REGION_SPANS: what is held back of it */
-  RANK_POOL = RANK_QUARANTINE + 61, /* + class: one size class */
-#else
+  RANK_QUARANTINE, /* what is held back, instrumented */
   RANK_POOL,      /* + class: one size class */
-#endif
 };
 
 struct lock {

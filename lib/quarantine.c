@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One list a class, and one of the spans, each under a lock of its own. */
+/*
+ * One list a class, and one of the spans, all under one lock: fork takes each lock of copse's, and TSan's detector of deadlocks
+ * aborts where a thread holds more than 64.
+ */
 #include "quarantine.h"
 #include "atomic.h"
 #include "check.h"
@@ -13,18 +16,18 @@
 
 #define ROOM_UNIT ((u64)2 << 20)
 
+static struct lock list_lock;
+
 static struct quarantine {
-  struct lock lock;
   u64 oldest, newest; /* slot + 1; 0: none */
   /* Written under the lock, read by anybody. */
   u64 bytes, slots;
 } __attribute__((aligned(APART))) held[REGION_SPANS + 1];
 
 void copse_quarantine_start(void) {
-  for (unsigned class = 0; class <= REGION_SPANS; class ++) {
-    copse_lock_init(&held[class].lock, RANK_QUARANTINE + class);
+  copse_lock_init(&list_lock, RANK_QUARANTINE);
+  for (unsigned class = 0; class <= REGION_SPANS; class++)
     held[class].oldest = held[class].newest = held[class].bytes = held[class].slots = 0;
-  }
 }
 
 /* What a slot counts; of a span it stands in its record. */
@@ -37,7 +40,7 @@ void copse_quarantine_put(unsigned class, u64 slot, u64 room) {
   struct side *side = copse_side_at(class, slot);
   if (class >= CLASSES) side->room = (u16)min_u64((room + ROOM_UNIT - 1) / ROOM_UNIT, UINT16_MAX);
   side->next = 0;
-  copse_lock_acquire(&q->lock);
+  copse_lock_acquire(&list_lock);
   if (q->newest)
     copse_side_at(class, q->newest - 1)->next = (u32)slot + 1;
   else
@@ -45,7 +48,7 @@ void copse_quarantine_put(unsigned class, u64 slot, u64 room) {
   q->newest = slot + 1;
   store_relaxed(&q->bytes, q->bytes + room_of(class, side));
   store_relaxed(&q->slots, q->slots + 1);
-  copse_lock_release(&q->lock);
+  copse_lock_release(&list_lock);
 }
 
 bool copse_quarantine_take(unsigned class, bool all, u64 *slot) {
@@ -54,7 +57,7 @@ bool copse_quarantine_take(unsigned class, bool all, u64 *slot) {
   u64 most = load_relaxed(&copse_tunables.quarantine);
   if (all ? !load_relaxed(&q->slots) : load_relaxed(&q->bytes) <= most) return false;
   bool taken = false;
-  copse_lock_acquire(&q->lock);
+  copse_lock_acquire(&list_lock);
   if (q->oldest && (all || (q->bytes > most && q->oldest != q->newest))) {
     const struct side *side = copse_side_at(class, q->oldest - 1);
     *slot = q->oldest - 1;
@@ -64,7 +67,7 @@ bool copse_quarantine_take(unsigned class, bool all, u64 *slot) {
     store_relaxed(&q->slots, q->slots - 1);
     taken = true;
   }
-  copse_lock_release(&q->lock);
+  copse_lock_release(&list_lock);
   return taken;
 }
 
@@ -72,13 +75,8 @@ bool copse_quarantine_take(unsigned class, bool all, u64 *slot) {
 u64 copse_quarantine_slots(unsigned class) { return load_relaxed(&held[class].slots); }
 u64 copse_quarantine_bytes(unsigned class) { return load_relaxed(&held[class].bytes); }
 
-void copse_quarantine_lock_all(void) {
-  for (unsigned class = 0; class <= REGION_SPANS; class ++) copse_lock_acquire(&held[class].lock);
-}
-
-void copse_quarantine_unlock_all(void) {
-  for (unsigned class = REGION_SPANS + 1; class -- > 0;) copse_lock_release(&held[class].lock);
-}
+void copse_quarantine_lock(void) { copse_lock_acquire(&list_lock); }
+void copse_quarantine_unlock(void) { copse_lock_release(&list_lock); }
 
 #else
 typedef int copse_quarantine_is_empty;

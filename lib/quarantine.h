@@ -4,7 +4,7 @@
  * bounded in bytes by the parameter "quarantine" (a class), but always the newest one.  Linked through their records (side.h),
  * so that it takes no memory of its own.  It knows nothing of pools: who asks for room takes the oldest out and frees it.
  *
- * Invariant, under the lock of a class: bytes is the sum of the rooms of what is linked; each of them is QUARANTINE.
+ * Invariant, under the lock: bytes is the sum of the rooms of what is linked; each of them is QUARANTINE.
  */
 #ifndef COPSE_QUARANTINE_H
 #define COPSE_QUARANTINE_H
@@ -28,16 +28,16 @@ hidden bool copse_quarantine_take(unsigned class, bool all, u64 *slot);
 /* Slots that a class holds: the term `quarantined` of the slot equation. */
 hidden u64 copse_quarantine_slots(unsigned class);
 hidden u64 copse_quarantine_bytes(unsigned class);
-/* Fork: all its locks, in rank order. */
-hidden void copse_quarantine_lock_all(void);
-hidden void copse_quarantine_unlock_all(void);
+/* Fork. */
+hidden void copse_quarantine_lock(void);
+hidden void copse_quarantine_unlock(void);
 
 #else
 
 #define copse_quarantine_slots(class) ((u64)0)
 #define copse_quarantine_start() ((void)0)
-#define copse_quarantine_lock_all() ((void)0)
-#define copse_quarantine_unlock_all() ((void)0)
+#define copse_quarantine_lock() ((void)0)
+#define copse_quarantine_unlock() ((void)0)
 
 #endif
 

@@ -130,10 +130,10 @@ static void test_ranks(void **state) {
   (void)state;
   struct lock below = LOCK_INITIALIZER(RANK_SPAN);
   copse_lock_acquire(&below);
-  copse_quarantine_lock_all();
+  copse_quarantine_lock();
   copse_lock_acquire(&copse_pools[0].lock);
   copse_lock_release(&copse_pools[0].lock);
-  copse_quarantine_unlock_all();
+  copse_quarantine_unlock();
   copse_lock_release(&below);
   u64 slot;
   put(0, 1);
