@@ -35,11 +35,11 @@ no_report     ; copse_annotate_on_report   ; write_after_free asan misused
 wrong_shadow  ; @annotate                  ; write_after_free asan misused
 no_redzone    ; @annotate                  ; overflow_span asan misused
 no_enter      ; copse_annotate_\(enter\|enter_at\|leave\) ; race_hidden tsan misused
-no_stack      ; copse_stack_capture        ; double_free plain misused
-no_canary     ; copse_guard_canary_broken  ; overflow_write plain misused
-no_pattern    ; copse_guard_fill_broken    ; write_after_free plain misused
-no_pattern    ; copse_guard_fill_broken    ; write_after_quarantine plain misused
-no_quarantine ; copse_quarantine_take      ; write_after_free plain misused
+no_stack      ; @guard                     ; double_free plain misused
+no_canary     ; @guard                     ; overflow_write plain misused
+no_pattern    ; @guard                     ; write_after_free plain misused
+no_pattern    ; @guard                     ; write_after_quarantine plain misused
+no_quarantine ; @guard                     ; write_after_free plain misused
 no_state      ; @guard                     ; double_free plain misused
 no_state      ; @guard                     ; double_free_threads plain misused
 no_pool_check ; @copse                     ; metadata plain misused
