@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records change hands here.  A thread that takes LIVE away by compare-and-swap has the record, and gives it back as LIVE
- * where something is wrong, so that a misuse changes nothing.
+ * Records change hands here.  A thread that takes LIVE away by compare-and-swap has the record, and gives it back as
+ * LIVE where something is wrong, so that a misuse changes nothing.
  */
 #include "guard.h"
 #include "annotate.h"
@@ -22,7 +22,8 @@
 
 #if INSTRUMENTED
 
-/* release: pairs with the acquires of those who find it so: the record's fields, and what was done to the slot, are visible. */
+/* release: pairs with the acquires of those who find it so: the record's fields, and what was done to the slot, are
+ * visible. */
 static void set_state(struct side *side, enum side_state state) { store_release(&side->state, (u8)state); }
 
 void copse_guard_enter_at(const void *caller) {
@@ -76,7 +77,8 @@ static void check_freed(const struct site *at, const struct place *place, bool z
 /* The granules inside are no starts, whatever was there. */
 static void forget_inner(const struct place *place) {
   u64 end = place->slot + (place->room + GRANULE - 1) / GRANULE;
-  for (u64 granule = place->slot + 1; granule < end; granule++) set_state(copse_side_at(REGION_SPANS, granule), SIDE_NEVER);
+  for (u64 granule = place->slot + 1; granule < end; granule++)
+    set_state(copse_side_at(REGION_SPANS, granule), SIDE_NEVER);
 }
 
 static void hand_out(const struct site *at, void *p, u64 size, u64 alignment, bool zeroed) {
@@ -292,9 +294,9 @@ u64 copse_guard_size(const struct site *at, const void *p) {
 
 void copse_guard_flush_at(const struct site *at) {
   u64 slot;
-  for (unsigned class = 0; class <= REGION_SPANS; class++)
-    /* What others put in meanwhile can wait. */
-    for (u64 n = copse_quarantine_slots(class); n && copse_quarantine_take(class, true, &slot); n--) let_go(at, class, slot);
+  for (unsigned class = 0; class <= REGION_SPANS; class ++) /* What others put in meanwhile can wait. */
+    for (u64 n = copse_quarantine_slots(class); n && copse_quarantine_take(class, true, &slot); n--)
+      let_go(at, class, slot);
 }
 
 #else

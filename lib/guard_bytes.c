@@ -9,7 +9,7 @@ typedef u64 word __attribute__((may_alias));
 
 /* Neither of them is a valid address, a small number, or text. */
 #define CANARY 0xCACACACACACACACAu
-#define FREED 0xDEDEDEDEDEDEDEDEu
+#define FREED  0xDEDEDEDEDEDEDEDEu
 /* The least page of any system: what may read as zero is looked at in these pieces. */
 #define PIECE ((uptr)4096)
 

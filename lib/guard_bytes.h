@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes that nobody may write: the canary behind what was asked for, and the pattern in what was freed.  Only where no tool
- * watches them.  The functions are not seen by sanitizers, and call nothing of libc, which a tool may have replaced.
+ * Bytes that nobody may write: the canary behind what was asked for, and the pattern in what was freed.  Only where no
+ * tool watches them.  The functions are not seen by sanitizers, and call nothing of libc, which a tool may have
+ * replaced.
  *
  *   | size bytes: the caller's | canary, CANARY_MOST at most | ... | canary: REDZONE bytes |   <- room
  *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is asked of the guard at sync points: the quarantine's flush, arguments, whether the pools are whole, and leaks. */
+/* What is asked of the guard at sync points: the quarantine's flush, arguments, whether the pools are whole, and leaks.
+ */
 #include "guard.h"
 #include "annotate.h"
 #include "atomic.h"
@@ -35,13 +36,13 @@ void copse_guard_check(bool all) {
     copse_pool_check_next();
     return;
   }
-  for (unsigned class = 0; class < CLASSES; class++) must(copse_pool_valid(&copse_pools[class]));
+  for (unsigned class = 0; class < CLASSES; class ++) must(copse_pool_valid(&copse_pools[class]));
   must(copse_span_valid());
 }
 
 /*
- * At exit, after the program's own handlers: those of atexit run before destructors, and of destructors the lowest number
- * comes last.
+ * At exit, after the program's own handlers: those of atexit run before destructors, and of destructors the lowest
+ * number comes last.
  */
 __attribute__((destructor(101))) static void list_leaks(void) {
   if (!copse_started()) return;

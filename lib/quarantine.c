@@ -21,7 +21,7 @@ static struct quarantine {
 } __attribute__((aligned(APART))) held[REGION_SPANS + 1];
 
 void copse_quarantine_start(void) {
-  for (unsigned class = 0; class <= REGION_SPANS; class++) {
+  for (unsigned class = 0; class <= REGION_SPANS; class ++) {
     copse_lock_init(&held[class].lock, RANK_QUARANTINE + class);
     held[class].oldest = held[class].newest = held[class].bytes = held[class].slots = 0;
   }
@@ -73,11 +73,11 @@ u64 copse_quarantine_slots(unsigned class) { return load_relaxed(&held[class].sl
 u64 copse_quarantine_bytes(unsigned class) { return load_relaxed(&held[class].bytes); }
 
 void copse_quarantine_lock_all(void) {
-  for (unsigned class = 0; class <= REGION_SPANS; class++) copse_lock_acquire(&held[class].lock);
+  for (unsigned class = 0; class <= REGION_SPANS; class ++) copse_lock_acquire(&held[class].lock);
 }
 
 void copse_quarantine_unlock_all(void) {
-  for (unsigned class = REGION_SPANS + 1; class-- > 0;) copse_lock_release(&held[class].lock);
+  for (unsigned class = REGION_SPANS + 1; class -- > 0;) copse_lock_release(&held[class].lock);
 }
 
 #else

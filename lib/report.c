@@ -47,11 +47,16 @@ void copse_report_say(const char *format, ...) {
 
 static const char *state_words(enum side_state state) {
   switch (state) {
-  case SIDE_NEVER: return "never handed out";
-  case SIDE_LIVE: return "live";
-  case SIDE_QUARANTINE: return "freed, in quarantine";
-  case SIDE_FREE: return "freed";
-  default: return "being allocated or freed";
+  case SIDE_NEVER:
+    return "never handed out";
+  case SIDE_LIVE:
+    return "live";
+  case SIDE_QUARANTINE:
+    return "freed, in quarantine";
+  case SIDE_FREE:
+    return "freed";
+  default:
+    return "being allocated or freed";
   }
 }
 
@@ -67,8 +72,8 @@ static void say_where(const char *p, const struct place *place) {
   u64 size = place->side->size;
   bool behind = offset >= size;
   copse_report_say("  %p is %llu bytes %s a block of %llu bytes [%p,%p), %s", (const void *)p,
-                   (unsigned long long)(behind ? offset - size : offset), behind ? "after" : "inside", (unsigned long long)size,
-                   (void *)place->start, (void *)(place->start + size), state_words(state));
+                   (unsigned long long)(behind ? offset - size : offset), behind ? "after" : "inside",
+                   (unsigned long long)size, (void *)place->start, (void *)(place->start + size), state_words(state));
 }
 
 /* Another block begins close behind: then it may be that one which was meant. */
@@ -99,7 +104,8 @@ void copse_report_describe(const void *address) {
   if (!copse_regions.base || region_of(p) >= REGIONS) return;
   struct place place = copse_place_of(p);
   if (!place.side) {
-    copse_report_say("  %p is in %s", address, region_of(p) == REGION_OWN ? "copse's own memory" : "copse's address space, in no block");
+    copse_report_say("  %p is in %s", address,
+                     region_of(p) == REGION_OWN ? "copse's own memory" : "copse's address space, in no block");
     return;
   }
   say_where(p, &place);
@@ -119,18 +125,19 @@ static void say_misuse(const struct copse_misuse *m) {
     copse_report_say("copse: %s: %s (pointer %p, size %llu; %llu bytes asked for)", m->function, m->what, m->pointer,
                      (unsigned long long)m->size, (unsigned long long)m->asked);
   else
-    copse_report_say("copse: %s: %s (pointer %p, size %llu)", m->function, m->what, m->pointer, (unsigned long long)m->size);
+    copse_report_say("copse: %s: %s (pointer %p, size %llu)", m->function, m->what, m->pointer,
+                     (unsigned long long)m->size);
 }
 
 void copse_report_misuse(const struct site *at, const char *message, const void *pointer, u64 size, const void *about) {
   struct place place = copse_place_of(about);
   bool known = about && place.side && copse_place_state(&place) != SIDE_NEVER;
   struct copse_misuse misuse = {
-    .function = at->function,
-    .what = message,
-    .pointer = pointer,
-    .size = size,
-    .asked = known ? place.side->size : 0,
+      .function = at->function,
+      .what = message,
+      .pointer = pointer,
+      .size = size,
+      .asked = known ? place.side->size : 0,
   };
   say_misuse(&misuse);
   copse_report_say("  here, thread %u:", copse_side_thread());

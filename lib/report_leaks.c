@@ -52,10 +52,11 @@ static bool before(const struct group *a, const struct group *b) {
 u64 copse_report_leaks(void) {
   u64 blocks = 0, bytes = 0;
   memset(groups, 0, sizeof groups);
-  for (unsigned class = 0; class <= REGION_SPANS; class++) blocks += count(class);
+  for (unsigned class = 0; class <= REGION_SPANS; class ++) blocks += count(class);
   if (!blocks) return 0;
   for (unsigned i = 0; i <= GROUPS; i++) bytes += groups[i].bytes;
-  copse_report_say("copse: never freed: %llu bytes in %llu blocks", (unsigned long long)bytes, (unsigned long long)blocks);
+  copse_report_say("copse: never freed: %llu bytes in %llu blocks", (unsigned long long)bytes,
+                   (unsigned long long)blocks);
   struct group rest = groups[GROUPS];
   /* libc's qsort would allocate for an array of this size. */
   for (unsigned i = 0; i < PRINTED; i++) {
@@ -66,7 +67,8 @@ u64 copse_report_leaks(void) {
     groups[largest] = groups[i];
     groups[i] = g;
     if (!g.blocks) break;
-    copse_report_say("  %llu bytes in %llu blocks, allocated here:", (unsigned long long)g.bytes, (unsigned long long)g.blocks);
+    copse_report_say("  %llu bytes in %llu blocks, allocated here:", (unsigned long long)g.bytes,
+                     (unsigned long long)g.blocks);
     copse_stack_print(STDERR_FILENO, g.stack);
   }
   for (unsigned i = PRINTED; i < GROUPS; i++) {

@@ -10,7 +10,9 @@
 
 #define NOWHERE ((struct place){0, 0, NULL, 0, NULL})
 
-enum side_state copse_place_state(const struct place *place) { return (enum side_state)load_acquire(&place->side->state); }
+enum side_state copse_place_state(const struct place *place) {
+  return (enum side_state)load_acquire(&place->side->state);
+}
 
 static char *span_start(u64 granule) { return region_base(REGION_SPANS) + granule * GRANULE; }
 static u64 granules_of(u64 bytes) { return (bytes + GRANULE - 1) / GRANULE; }

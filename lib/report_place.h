@@ -9,8 +9,8 @@
 #ifdef COPSE_INSTRUMENTED
 
 struct place {
-  unsigned class;    /* or REGION_SPANS */
-  u64 slot;          /* or granule */
+  unsigned class; /* or REGION_SPANS */
+  u64 slot;       /* or granule */
   char *start;
   u64 room;          /* bytes from start that belong to it */
   struct side *side; /* NULL: the address is in no slot that exists, and all else is 0 */

@@ -27,7 +27,7 @@ static struct {
 
 bool copse_side_start(void) {
   u64 at = 0;
-  for (unsigned class = 0; class <= REGION_SPANS; class++) {
+  for (unsigned class = 0; class <= REGION_SPANS; class ++) {
     u64 slots = class < CLASSES ? region_size() / class_size(class) : 3 * region_size() / SPAN_UNIT;
     sides.offset[class] = at;
     at += round_up((slots + 1) * sizeof(struct side), REACH_STEP);
@@ -49,7 +49,8 @@ void copse_side_stop(void) {
 static u64 offset_of(unsigned class, u64 slot) { return sides.offset[class] + slot * sizeof(struct side); }
 
 static bool commit(unsigned class, u64 from, u64 to) {
-  return !sides.reach.base || from >= to || copse_region_reach(&sides.reach, offset_of(class, from), offset_of(class, to));
+  return !sides.reach.base || from >= to ||
+         copse_region_reach(&sides.reach, offset_of(class, from), offset_of(class, to));
 }
 
 bool copse_side_commit(unsigned class, u64 from, u64 to) { return commit(class, from, to); }

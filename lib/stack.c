@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The depot: each stack once.  A hash table of chains; an entry is written, then published at the head of its chain, and
- * never changes or goes.  A number is its place in the arena, in words, so that 0 is none.
+ * The depot: each stack once.  A hash table of chains; an entry is written, then published at the head of its chain,
+ * and never changes or goes.  A number is its place in the arena, in words, so that 0 is none.
  */
 #include "stack.h"
 #include "atomic.h"
@@ -44,7 +44,9 @@ void copse_stack_start(void) {
   depot.bytes = bytes;
 }
 
-static struct entry *entry_of(u32 stack) { return (struct entry *)(void *)(depot.arena.base + (u64)stack * sizeof(u64)); }
+static struct entry *entry_of(u32 stack) {
+  return (struct entry *)(void *)(depot.arena.base + (u64)stack * sizeof(u64));
+}
 
 /* ---- the walk ---- */
 
@@ -57,7 +59,9 @@ static __thread struct bounds known[2] __attribute__((tls_model("initial-exec"))
 static bool hexadecimal(const char **text, uptr *value) {
   const char *at = *text;
   for (*value = 0;; at++) {
-    unsigned digit = *at >= '0' && *at <= '9' ? (unsigned)(*at - '0') : *at >= 'a' && *at <= 'f' ? (unsigned)(*at - 'a' + 10) : 16;
+    unsigned digit = *at >= '0' && *at <= '9'   ? (unsigned)(*at - '0')
+                     : *at >= 'a' && *at <= 'f' ? (unsigned)(*at - 'a' + 10)
+                                                : 16;
     if (digit == 16) break;
     *value = *value << 4 | digit;
   }

@@ -18,7 +18,8 @@ void copse_stack_print_frames(int fd, const uptr *frames, unsigned n) {
   for (unsigned i = 0; i < n; i++) {
     /* A tool's symbolizer knows lines of the source as well. */
     if (!copse_annotate_symbolize(frames[i], text, sizeof text)) copse_symbol_describe(frames[i], text, sizeof text);
-    int length = snprintf(line, sizeof line, "    #%u 0x%llx%s%s\n", i, (unsigned long long)frames[i], *text ? " in " : "", text);
+    int length = snprintf(line, sizeof line, "    #%u 0x%llx%s%s\n", i, (unsigned long long)frames[i],
+                          *text ? " in " : "", text);
     if (length > 0 && write(fd, line, (size_t)length) < 0) return;
   }
 }

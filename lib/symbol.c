@@ -57,7 +57,8 @@ static bool search(const struct image *image, const Elf64_Shdr *table, u64 at, c
 
 static bool search_image(const struct image *image, u64 at, char *name, size_t room) {
   const Elf64_Ehdr *head = (const void *)image->bytes;
-  if (image->size < sizeof *head || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_ident[EI_CLASS] != ELFCLASS64)
+  if (image->size < sizeof *head || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 ||
+      head->e_ident[EI_CLASS] != ELFCLASS64)
     return false;
   for (u64 i = 0; i < head->e_shnum; i++) {
     const Elf64_Shdr *table = section(image, i);
@@ -100,8 +101,8 @@ void copse_symbol_describe(uptr pc, char *text, size_t room) {
   /* The program's name is what it was called by, perhaps in another directory. */
   bool program = head && getauxval(AT_PHDR) == (uptr)info.dli_fbase + head->e_phoff;
   /* What is not to be relocated has its symbols at their addresses. */
-  bool known = head && search_file(program ? "/proc/self/exe" : info.dli_fname, head->e_type == ET_DYN ? offset : call, name,
-                                   sizeof name);
+  bool known = head && search_file(program ? "/proc/self/exe" : info.dli_fname, head->e_type == ET_DYN ? offset : call,
+                                   name, sizeof name);
   const char *function = known ? name : info.dli_sname ? info.dli_sname : "";
   const char *module = strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname;
   snprintf(text, room, "%s%s(%s+0x%llx)", function, *function ? " " : "", module, (unsigned long long)(offset + 1));

@@ -9,7 +9,9 @@
 
 #include "check.h"
 #include "copse-inline.h"
+#include "region.h"
 #include "size_class.h"
+#include "span.h"
 #include <string.h>
 
 #if INSTRUMENTED
@@ -29,6 +31,11 @@ static inline void beneath_free_batch(size_t n, void *const p[]) {
   for (size_t i = 0; i < n; i++) copse_hot_free_by_address_(p[i]);
 }
 
+static inline size_t beneath_usable_size(const void *p) {
+  return region_of(p) < REGION_SPANS ? class_size((unsigned)region_of(p)) : copse_span_size(p);
+}
+
+#define copse_usable_size(p) beneath_usable_size(p)
 #define copse_alloc(size) beneath_alloc(size)
 #define copse_alloc_zeroed(size) beneath_alloc_zeroed(size)
 #define copse_alloc_batch(size, n, out) beneath_alloc_batch((size), (n), (out))

@@ -325,7 +325,9 @@ static void each_call_refused(bool later) {
     calls++;
     noticed += status == 102;
   }
-  assert_true(calls > 5 && noticed > 0);
+  assert_true(calls > 5);
+  /* Once refused is once more tried, in the instrumented library, behind the quarantine's flush. */
+  assert_true(noticed > 0 || (INSTRUMENTED && !later));
   figure(later ? "calls from which on all are refused" : "calls refused one by one", "%u, noticed by a request: %u", calls,
          noticed);
 }

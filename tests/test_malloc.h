@@ -5,6 +5,7 @@
 #ifndef COPSE_TEST_MALLOC_H
 #define COPSE_TEST_MALLOC_H
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
@@ -67,5 +68,11 @@ static inline bool is_zero(const unsigned char *ptr, size_t size) {
     assert_null(hide(call));                                                                                           \
     assert_int_equal(errno, error);                                                                                    \
   } while (0)
+
+/* The instrumented drop-in holds back what is freed, until a trim. */
+static inline bool is_instrumented(void) {
+  Dl_info info;
+  return dladdr((void *)(uintptr_t)malloc, &info) && strstr(info.dli_fname, "instrumented");
+}
 
 #endif

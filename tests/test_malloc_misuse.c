@@ -5,7 +5,6 @@
  */
 #include "test_malloc.h"
 
-#include <dlfcn.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -74,9 +73,10 @@ static void misuse_written_after_free(void) {
   }
 }
 static void misuse_realloc_twice(void) {
-  char *ptr = hide(malloc(100));
+  static char *volatile ptr; /* read anew each time: a compiler knows what the first call means */
+  ptr = malloc(100);
   sink = hide(reallocarray(ptr, 10, 20));
-  sink = hide(reallocarray(hide(ptr), 10, 30));
+  sink = hide(reallocarray(ptr, 10, 30));
 }
 static void misuse_free_aligned_as_plain(void) { free_sized(hide(aligned_alloc(64, 128)), opaque(128)); }
 
@@ -138,11 +138,6 @@ MISUSE(written_beyond, free)
 MISUSE(written_after_free, free)
 MISUSE(realloc_twice, reallocarray)
 MISUSE(free_aligned_as_plain, free_sized)
-
-static bool is_instrumented(void) {
-  Dl_info info;
-  return dladdr((void *)(uintptr_t)malloc, &info) && strstr(info.dli_fname, "instrumented");
-}
 
 int main(void) {
   const struct CMUnitTest tests[] = {

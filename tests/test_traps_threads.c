@@ -174,7 +174,8 @@ FRESH(trap_10_destructors_may_allocate_and_free_to_the_last_round) {
     copse_stats(i ? &late : &early);
   }
   CHECK(destructions == 50 * KEYS * ROUNDS);
-  CHECK(late.threads == 1 && late.metadata == early.metadata); /* no record is left behind taken */
+  /* No record is left behind taken.  The instrumented library's own records and stacks grow meanwhile. */
+  CHECK(late.threads == 1 && (INSTRUMENTED || late.metadata == early.metadata));
   copse_trim();
   balance_empty();
   figure("destructors that allocated and freed", "%d in 50 threads", destructions);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include "beneath.h"
 
 #define MB ((size_t)1 << 20)
 
