@@ -28,7 +28,8 @@ tool_function void AnnotateIgnoreWritesEnd(const char *file, int line);
 tool_function void AnnotateIgnoreSyncBegin(const char *file, int line);
 tool_function void AnnotateIgnoreSyncEnd(const char *file, int line);
 tool_function void __tsan_func_entry(void *caller);
-tool_function void __tsan_func_exit(void);
+/* Its argument is what gcc has it take, and nobody reads. */
+tool_function void __tsan_func_exit(void *unused);
 
 /* As TSan's own free does: what is used after its free is used at its front as a rule. */
 enum { WRITTEN_MOST = 1024, CELL = 8 };
@@ -81,7 +82,7 @@ void copse_tsan_leave(void) {
   if (copse_annotate_selfcheck || --inside) return;
   AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
   AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
-  if (!COMPILED_WITH_TSAN) __tsan_func_exit();
+  if (!COMPILED_WITH_TSAN) __tsan_func_exit(NULL);
 }
 
 #else

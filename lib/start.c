@@ -48,10 +48,12 @@ static void look_for_tools(void) {
 
 /* The reservation and the records beside it: halved until both fit. */
 static bool reserve(void) {
-  for (; copse_region_start(); copse_region_most = ((u64)REGIONS << copse_regions.bits) / 2) {
+  while (copse_region_start()) {
     if (copse_side_start()) return true;
-    copse_vm_unreserve(copse_regions.base, (u64)REGIONS << copse_regions.bits);
+    u64 bytes = (u64)REGIONS << copse_regions.bits;
+    copse_vm_unreserve(copse_regions.base, bytes);
     copse_regions = (struct regions){NULL, 0};
+    copse_region_most = bytes / 2;
   }
   copse_region_most = (u64)1 << 40;
   return false;

@@ -36,7 +36,7 @@ check "a span after free" says plain span_after_free -- 'Invalid write' "inside 
 check "memory that was never handed out" never plain
 check "uninitialised" says plain uninitialised -- 'depends on uninitialised value' ': branch_here' 'status 9'
 check "uninitialised in a second life" says plain uninitialised_again -- 'depends on uninitialised value' ': branch_here' 'status 9'
-check "zeroed memory is initialised" clean plain zeroed
+check "zeroed memory is initialised" says plain zeroed -- 'came to its end' '!uninitialised'
 check "what copse's memory points at is no leak" says plain reachable -- 'definitely lost: 0 bytes' 'ERROR SUMMARY: 0 errors'
 check "what nothing points at is one, of malloc's" says plain leak_malloc -- '77 bytes in 1 blocks are definitely lost' 'status 9'
 check "and of copse's" leak plain

@@ -112,11 +112,20 @@ copse_alone_tests = \
   tests/check-hotpath.sh
 
 # What the scripts about tools have compiled.
-copse_tool_files = tests/tools.sh tests/tool_program.c tests/empty/annotate.h tests/empty/check.h \
+copse_tool_files = tests/tools.sh tests/under-tool.sh tests/under-tool.list tests/tool_program.c tests/empty/annotate.h tests/empty/check.h \
   tests/faults/no_alloc.h tests/faults/no_enter.h tests/faults/no_free.h tests/faults/no_fresh.h \
   tests/faults/no_report.h tests/faults/no_reserved.h tests/faults/own_words.h tests/faults/relaxed_pop.h \
   tests/faults/relaxed_push.h tests/faults/room_for_size.h \
   tests/installcheck/run.sh tests/installcheck/race.c tests/installcheck/after_free.c
+
+# Every unit test under every tool with every compiler; CI does some of them (build-aux/ci/25-asan.sh to 28-valgrind.sh).
+CHECK_LONG += check-under-tools
+check-under-tools: all
+	@status=0; for tool in asan ubsan tsan tsan-user msan; do for cc in gcc clang clang-19; do \
+	  test $$tool$$cc = msangcc || \
+	  $(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/under-tool.sh $$tool $$cc || status=1; done; done; \
+	$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/under-tool.sh valgrind '$(CC)' || status=1; exit $$status
+.PHONY: check-under-tools
 
 # Programs on the installed library.  COPSE_TOOL_CC names other compilers than the build's.
 installcheck-local:

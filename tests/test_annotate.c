@@ -117,8 +117,11 @@ void AnnotateIgnoreSyncEnd(const char *file, int line);
 void AnnotateIgnoreSyncEnd(const char *file, int line) { (void)file, (void)line, hear("sync "); }
 void __tsan_func_entry(void *caller);
 void __tsan_func_entry(void *caller) { hear("from(%ld) ", at(caller)); }
-void __tsan_func_exit(void);
-void __tsan_func_exit(void) { hear("back "); }
+void __tsan_func_exit(void *unused);
+void __tsan_func_exit(void *unused) {
+  (void)unused;
+  hear("back ");
+}
 
 void __sanitizer_symbolize_pc(void *pc, const char *format, char *text, size_t room);
 void __sanitizer_symbolize_pc(void *pc, const char *format, char *text, size_t room) {

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Usage: under-tool.sh TOOL COMPILER [TEST...]
+# The instrumented library and its unit tests (all, or those that are named) compiled for a tool and run under it.  Prints
+# TAP: a test is ok if it ends well and the tool says nothing.  TOOL is one of
+#   asan       AddressSanitizer and UndefinedBehaviorSanitizer      tsan       ThreadSanitizer, variant `selfcheck`
+#   msan       MemorySanitizer                                      tsan-user  ThreadSanitizer, variant `user`
+#   ubsan      UndefinedBehaviorSanitizer alone                     valgrind   memcheck
+# What cannot run under a tool stands in under-tool.list, with the reason.
+set -eu
+tool=$1 cc=$2
+shift 2
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
+command -v "$cc" >/dev/null || skip_all "$cc is not installed"
+# shellcheck source=tools.sh
+. "$(dirname "$0")/tools.sh"
+list=$top_srcdir/tests/under-tool.list
+undefined=-fsanitize=undefined
+case $cc in *clang*) undefined+=,implicit-conversion,nullability,local-bounds,unsigned-shift-base ;; esac
+flags=() run=(timeout 300)
+case $tool in
+  asan) flags=(-fsanitize=address "$undefined" -fno-sanitize-recover=all) && export ASAN_OPTIONS=detect_leaks=0 ;;
+  ubsan) flags=("$undefined" -fno-sanitize-recover=all) && export UBSAN_OPTIONS=print_stacktrace=1 ;;
+  tsan) flags=(-fsanitize=thread) ;;
+  tsan-user) flags=(-fsanitize=thread) && export COPSE_OPTIONS=tsan=0 ;;
+  msan) flags=(-fsanitize=memory -fsanitize-memory-track-origins) ;;
+  valgrind)
+    command -v valgrind >/dev/null || skip_all "valgrind is not installed"
+    lib_flags+=(-DHAVE_VALGRIND_MEMCHECK_H)
+    run+=(valgrind -q --error-exitcode=9)
+    ;;
+  *) echo "what is $tool?" >&2 && exit 2 ;;
+esac
+# Fork takes more locks at once than the deadlock detector of TSan can count.
+export TSAN_OPTIONS=detect_deadlocks=0
+
+tests=("$@")
+if [ ${#tests[@]} = 0 ]; then
+  for source in "$top_srcdir"/tests/test_*.c; do
+    name=$(basename "$source" .c)
+    case $name in test_malloc*) ;; *) tests+=("$name") ;; esac
+  done
+fi
+whole_library "$cc" "${flags[@]}" || {
+  nok "the library"
+  finish
+}
+compile_test() { "$cc" "${lib_flags[@]}" -I"$top_srcdir/tests" "${flags[@]}" -c "$top_srcdir/tests/$1.c" -o "$scratch/$1.o"; }
+link_test() { compile_test "$1" && "$cc" "${flags[@]}" "$scratch/$1.o" "$scratch/vm_faults.o" "$archive" -lcmocka -pthread -ldl -o "$scratch/$1"; }
+compile_test vm_faults
+one() {
+  link_test "$1" || return
+  local status=0
+  (cd "$scratch" && "${run[@]}" "./$1") >"$scratch/out" 2>&1 || status=$?
+  if [ "$status" != 0 ] || grep -q 'ERROR: \|WARNING: \|runtime error: ' "$scratch/out"; then
+    head -n 100 "$scratch/out"
+    return 1
+  fi
+}
+for name in "${tests[@]}"; do
+  why=$(sed -n "s/^$name  *\([a-z,-]*,\)\{0,1\}$tool\(,[a-z,-]*\)\{0,1\}  *//p" "$list")
+  if [ -n "$why" ]; then
+    skip "$tool, $cc: $name" "$why"
+  else
+    check "$tool, $cc: $name" one "$name"
+  fi
+done
+finish
