@@ -8,6 +8,7 @@
 #include "pool.h"
 #include "region.h"
 #include "span.h"
+#include "span_state.h"
 #include "start.h"
 #include "tunables.h"
 
@@ -57,6 +58,7 @@ __attribute__((destructor(101))) static void list_leaks(void) {
   copse_annotate_own_words(region_base(REGION_OWN), region_size());
   for (unsigned class = 0; class < CLASSES; class++)
     copse_annotate_own_words(&copse_pools[class].start, sizeof copse_pools[class].start);
+  copse_annotate_own_words(&copse_span_state.base, sizeof copse_span_state.base);
   if (wanted < 2 || !leaks) return;
   /* What stdio still holds would be lost. */
   fflush(NULL);

@@ -13,37 +13,37 @@ set -eu
 : "${CC:=gcc}"
 export CC
 
-# fault header | a word of it, whose users are compiled with it, or @ and sources of lib/ | death test, column, variant
+# fault header; a word of it, whose users are compiled with it, or @ and sources of lib/; death test, column, variant
 faults='
-no_alloc      | copse_annotate_alloc       | overflow_write asan misused
-no_alloc      | copse_annotate_alloc       | race_block tsan misused
-no_alloc      | copse_annotate_alloc       | uninitialised_again msan misused
-no_alloc      | copse_annotate_alloc       | overflow_write valgrind misused
-no_alloc      | copse_annotate_alloc       | leak valgrind misused
-no_free       | copse_annotate_free        | write_after_free asan misused
-no_free       | copse_annotate_free        | race_free tsan misused
-no_free       | copse_annotate_free        | read_freed_decides msan misused
-no_free       | copse_annotate_free        | write_after_free valgrind misused
-no_fresh      | copse_annotate_fresh       | write_never_handed_out asan misused
-no_fresh      | copse_annotate_fresh       | write_never_handed_out valgrind misused
-room_for_size | copse_annotate_alloc       | overflow_write asan misused
-room_for_size | copse_annotate_alloc       | overflow_odd valgrind misused
-no_zeroed     | copse_annotate_alloc       | uninitialised_again msan clean
-no_reserved   | copse_annotate_reserved    | leak_of_malloc asan clean
-no_reserved   | copse_annotate_reserved    | race_block tsan misused
-no_report     | copse_annotate_on_report   | write_after_free asan misused
-wrong_shadow  | @annotate                  | write_after_free asan misused
-no_redzone    | @annotate                  | overflow_span asan misused
-no_enter      | copse_annotate_\(enter\|enter_at\|leave\) | race_hidden tsan misused
-no_stack      | copse_stack_capture        | double_free plain misused
-no_canary     | copse_guard_canary_broken  | overflow_write plain misused
-no_pattern    | copse_guard_fill_broken    | write_after_free plain misused
-no_pattern    | copse_guard_fill_broken    | write_after_quarantine plain misused
-no_quarantine | copse_quarantine_take      | write_after_free plain misused
-no_state      | @guard                     | double_free plain misused
-no_state      | @guard                     | double_free_threads plain misused
-no_pool_check | @copse                     | metadata plain misused
-no_rank       | @lock                      | lock_rank plain misused
+no_alloc      ; copse_annotate_alloc       ; overflow_write asan misused
+no_alloc      ; copse_annotate_alloc       ; race_block tsan misused
+no_alloc      ; copse_annotate_alloc       ; uninitialised_again msan misused
+no_alloc      ; copse_annotate_alloc       ; overflow_write valgrind misused
+no_alloc      ; copse_annotate_alloc       ; leak valgrind misused
+no_free       ; copse_annotate_free        ; write_after_free asan misused
+no_free       ; copse_annotate_free        ; race_free tsan misused
+no_free       ; copse_annotate_free        ; read_freed_decides msan misused
+no_free       ; copse_annotate_free        ; write_after_free valgrind misused
+no_fresh      ; copse_annotate_fresh       ; write_never_handed_out asan misused
+no_fresh      ; copse_annotate_fresh       ; write_never_handed_out valgrind misused
+room_for_size ; copse_annotate_alloc       ; overflow_write asan misused
+room_for_size ; copse_annotate_alloc       ; overflow_odd valgrind misused
+no_zeroed     ; copse_annotate_alloc       ; uninitialised_again msan clean
+no_reserved   ; copse_annotate_reserved    ; leak_of_malloc asan clean
+no_reserved   ; copse_annotate_reserved    ; race_block tsan misused
+no_report     ; copse_annotate_on_report   ; write_after_free asan misused
+wrong_shadow  ; @annotate                  ; write_after_free asan misused
+no_redzone    ; @annotate                  ; overflow_span asan misused
+no_enter      ; copse_annotate_\(enter\|enter_at\|leave\) ; race_hidden tsan misused
+no_stack      ; @guard                     ; double_free plain misused
+no_canary     ; @guard                     ; overflow_write plain misused
+no_pattern    ; @guard                     ; write_after_free plain misused
+no_pattern    ; @guard                     ; write_after_quarantine plain misused
+no_quarantine ; @guard                     ; write_after_free plain misused
+no_state      ; @guard                     ; double_free plain misused
+no_state      ; @guard                     ; double_free_threads plain misused
+no_pool_check ; @copse                     ; metadata plain misused
+no_rank       ; @lock                      ; lock_rank plain misused
 '
 
 # The results of one death test with the objects in $2...: "ok" or "not ok" lines of run.sh.
@@ -80,7 +80,7 @@ is_green() {
 }
 
 declare -A green
-while IFS='|' read -r header where test; do
+while IFS=';' read -r header where test; do
   read -r header <<<"$header"
   read -r where <<<"$where"
   read -r program column variant <<<"$test"

@@ -59,11 +59,11 @@ awk '
     return words
   }
   END {
-    k = split("plain asan tsan msan valgrind", columns, " ")
+    k = split("plain asan tsan msan valgrind", column_of, " ")
     printf "%-88s %-6s%-6s%-6s%-6s%s\n", "misuse", "plain", "asan", "tsan", "msan", "valgrind"
     for (i = 1; i <= n; i++) {
       printf "%-88s", title[names[i]]
-      for (c = 1; c <= k; c++) printf c < k ? " %-5s" : " %s\n", short(names[i], columns[c])
+      for (c = 1; c <= k; c++) printf c < k ? " %-5s" : " %s\n", short(names[i], column_of[c])
     }
     print "\nNot found, because"
     for (i = 1; i <= letters; i++) printf "    (%s) %s\n", substr("abcdefghijklmnopqrstuvwxyz", i, 1), why_of[i]
@@ -73,12 +73,12 @@ awk '
       # Columns that say the same stand together.
       split("", done)
       for (c = 1; c <= k; c++) {
-        text = line(cell[names[i], columns[c]])
+        text = line(cell[names[i], column_of[c]])
         if (done[c] || text == "-") continue
-        list = columns[c]
+        together = column_of[c]
         for (d = c + 1; d <= k; d++)
-          if (line(cell[names[i], columns[d]]) == text) { list = list ", " columns[d]; done[d] = 1 }
-        printf "    %-32s %s\n", list, text
+          if (line(cell[names[i], column_of[d]]) == text) { together = together ", " column_of[d]; done[d] = 1 }
+        printf "    %-36s %s\n", together, text
       }
     }
   }' "$1" "$here"/*.c
