@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SCENARIOS = 512, MUTANTS = 512, LIMIT = 1000000, PARALLEL = 2 };
+enum { SCENARIOS = 512, MUTANTS = 512, LIMIT = 60000, PARALLEL = 2 };
 
 struct entry {
   const struct scenario *scenario;
