@@ -140,6 +140,12 @@ static void detach(void) { copse_cache_detach_owner(records[model_thread()]); }
 static void distinct(void) {
   for (int i = 0; i < MODEL_THREADS; i++)
     for (int k = 0; k < i; k++) check(!got[i] || got[i] != got[k]);
+  /* And in the registry. */
+  for (int i = 0; i < MODEL_THREADS; i++) {
+    struct cache *c = copse_cache_first();
+    while (got[i] && c && c != got[i]) c = c->next;
+    check(!got[i] || c);
+  }
 }
 static void attach_use(void) {
   struct cache *c = copse_cache_attach();
@@ -199,6 +205,23 @@ static void empty_spare(void) {
   free_own(0, 1);
   check(records[0]->spare[SMALL] && !(records[0]->spare[SMALL] & SPARE_COUNT));
 }
+/* Thread 1's top is empty, it has no spare, and there is a bundle for it in the recycler. */
+static void about_to_retire(void) {
+  clean();
+  own(1, 4);
+  full(0);
+  free_own(0, 1);
+  check(recycler_count(&copse_recyclers[SMALL]) == 1 && !records[1]->spare[SMALL]);
+}
+static void two_recycled(void) {
+  clean();
+  copse_tunables.recycler = 2;
+  own(3, 12); /* before there is anything to pop */
+  full(0);
+  free_own(0, 1);
+  free_own(3, 9);
+  check(recycler_count(&copse_recyclers[SMALL]) == 2);
+}
 static void many_empties(void) {
   clean();
   full(0);
@@ -218,7 +241,17 @@ static void one_record_free(void) {
 }
 static void batches_only(void) {
   become();
-  copse_cache_take_spare(records[1], SMALL, records[0]);
+  copse_cache_take_spare(records[model_thread()], SMALL, records[1 - model_thread() % 2]);
+}
+static void take_five(void) {
+  become();
+  for (int i = 0; i < 5; i++) take();
+}
+/* What thread b retired is opened again here. */
+static void rob_and_use(void) {
+  become();
+  copse_cache_take_spare(records[model_thread()], SMALL, records[1]);
+  take();
 }
 static void first_bundle(void) {
   become();
@@ -247,6 +280,9 @@ const struct scenario cache_scenarios[] = {
     S("spare-taken-while-refilling", spare_only, all_there, take_one, rob),
     S("spare-taken-while-spilling", full_and_empty, all_there, give_one, rob),
     S("spare-taken-twice", spare_only, all_there, take_one, rob, rob),
+    S("retired-bundle-taken", about_to_retire, all_there, batches_only, take_one),
+    S("retired-bundle-taken-twice", about_to_retire, all_there, batches_only, take_one, batches_only),
+    S("retired-bundle-used-again", two_recycled, all_there, idle, take_five, rob_and_use),
     S("empty-spare-taken", empty_spare, all_there, give_take, rob),
     S("flush-against-robbery", full_and_empty, all_there, flush, rob),
     S("flush-flush", both_full, all_there, give_flush, flush),

@@ -100,6 +100,17 @@ static void make_bundles(void) {
   claimed[model_thread()] = b;
   bundle_open(b, 4);
 }
+/* A bundle whose memory is only just there. */
+static void push_fresh(void) {
+  struct bundle *b = copse_bundle_make(1);
+  check(b);
+  bundle_open(b, 4);
+  check(copse_recycler_push_mpmc(&copse_recyclers[SMALL], b, 8));
+}
+static void count_recycled(void) {
+  u64 slots = copse_recycler_slots(&copse_recyclers[SMALL]);
+  check(slots == 0 || slots == 4 || slots == 8);
+}
 static void distinct(void) {
   for (int i = 0; i < MODEL_THREADS; i++)
     for (int k = 0; k < i; k++) check(!claimed[i] || claimed[i] != claimed[k]);
@@ -120,7 +131,16 @@ static void maybe_refused(void) { check(copse_vm_counters.in_use == charged && c
 /* ---- setups ---- */
 
 static void fresh(void) { clean(); }
+/* A block in use, whose free slots hold whole pages, and something in it was freed since the last trim. */
 static void some_free(void) {
+  clean();
+  class = class_of_size(1024);
+  take_of(0, 4);
+  take_of(1, 2);
+  put_of(0, 2);
+}
+/* The same with slots that no page fits in: there is nothing to give back. */
+static void tiny_free(void) {
   clean();
   take_of(0, 2);
   take_of(1, 2);
@@ -157,12 +177,11 @@ static void limit_of_one(void) {
   charged = copse_vm_counters.in_use = 0;
   copse_tunables.limit = 15;
 }
-/* Blocks in use with a page free within: what a trim takes of those. */
-static void in_use(void) {
-  clean();
-  class = class_of_size(1024);
-  take_of(0, 2);
-  take_of(1, 2);
+/* The whole block is free, and warm. */
+static void vacant(void) {
+  some_free();
+  put_of(0, 2);
+  put_of(1, 2);
 }
 static void all_refused(void) {
   whole();
@@ -179,8 +198,8 @@ static void nobody_has(void) {
   }
 const struct scenario pool_scenarios[] = {
     S("take-take", some_free, whole, take, take),
-    S("take-take-take", some_free, whole, take, take, take),
-    S("put-put-one-block", some_free, whole, put, put),
+    S("take-take-take", tiny_free, whole, take, take, take),
+    S("put-put-one-block", tiny_free, whole, put, put),
     S("take-against-put", some_free, whole, put, put_take),
     S("take-put-both", some_free, whole, take_put, take_put),
     S("growth-against-growth", fresh, whole, take, take),
@@ -194,8 +213,8 @@ const struct scenario pool_scenarios[] = {
     S("trim-against-take-put", some_free, whole, trim, take_put),
     S("trim-trim", some_free, whole, put_trim, put_trim),
     S("trim-cooling", some_free, whole, put, trim_cooling, trim_cooling),
-    S("trim-runs-in-use", in_use, whole, trim, put_take),
-    S("trim-runs-twice", in_use, whole, put_trim, put_trim),
+    S("trim-vacant-against-take", vacant, whole, trim, take_put),
+    S("trim-vacant-twice", vacant, whole, trim, trim, take),
     S("detached-against-limit", limited, whole, trim, take_if),
     S("detached-against-count", some_free, whole, trim, count),
     S("detached-against-check", some_free, whole, trim, valid),
@@ -207,6 +226,8 @@ const struct scenario pool_scenarios[] = {
     S("slotwise-zero-growth", slotwise_fresh, whole, zero_put_zero, zero_put_zero),
     S("own-region-claims", nobody_has, distinct, claim, claim, claim),
     S("bundles-made", nobody_has, distinct, make_bundles, make_bundles),
+    S("fresh-bundle-counted", nobody_has, NULL, push_fresh, count_recycled),
+    S("fresh-bundles-counted", nobody_has, NULL, push_fresh, count_recycled, push_fresh),
     S("limit-two-charges", limit_of_one, never_above, charge, charge, charge),
     S("limit-uncharge", limit_of_one, maybe_refused, charge, charge_uncharge, charge),
     {.name = NULL},

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Mutants of the library's logic: each is one change of one source, compiled for the checker in its place; the scenario named
+# must fail.  Usage: check-logic.sh [PART-OF-WHAT].  In the build directory, after tests/model/model.  MODEL_COMPILE and MODEL_LINK come from make.
+set -eu
+source=${top_srcdir:?}
+work=tests/model/logic
+rm -rf "$work"
+mkdir -p "$work"
+killed=0 survived=0 only=${1-}
+
+# mutant FILE SED-EXPRESSION SCENARIO WHAT
+mutant() {
+  local file=$1 change=$2 scenario=$3 what=$4 output status=0
+  case $what in *"$only"*) ;; *) return ;; esac
+  sed -E "$change" "$source/lib/$file.c" >"$work/$file.c"
+  if cmp -s "$source/lib/$file.c" "$work/$file.c"; then
+    echo "not ok: this change finds nothing to change any more: $what ($file.c)"
+    survived=$((survived + 1))
+    return
+  fi
+  # shellcheck disable=SC2086 # flags
+  ${MODEL_COMPILE:?} "-I$source/lib" "$work/$file.c" -c -o "$work/$file.o"
+  local objects=()
+  for object in ${MODEL_OBJECTS:?}; do
+    [ "$object" = "tests/model/lib_$file.o" ] && object=$work/$file.o
+    objects+=("$object")
+  done
+  # shellcheck disable=SC2086 # flags
+  ${MODEL_LINK:?} -o "$work/model" "${objects[@]}" -pthread
+  output=$(timeout 120 "$work/model" --jobs 1 "$scenario" 2>&1) || status=$?
+  if [ "$status" = 1 ] && grep -q '^not ok .* fails ' <<<"$output"; then
+    killed=$((killed + 1))
+    printf 'killed    %-58s by %s: %s\n' "$what" "$scenario" "$(sed -n 's/.* fails at \(execution [0-9]*: .\{0,60\}\).*/\1/p' <<<"$output" | head -n 1)"
+  else
+    survived=$((survived + 1))
+    printf 'SURVIVED  %-58s %s (status %s)\n' "$what" "$scenario" "$status"
+  fi
+}
+
+mutant recycler 's/head\.high \+ 1\}/head.high}/' recycler/aba-same-count 'no generation'
+mutant recycler 's/\(count \+ 1\)/count/' recycler/2-push-pop 'a push that does not count'
+mutant recycler 's/\(count - 1\)/count/' recycler/2-push-pop 'a pop that does not count'
+mutant recycler 's/if \(count >= cap\) return false;//' recycler/cap-of-one 'no cap'
+mutant recycler 's/count >= cap/count > cap/' recycler/cap-three-exits 'a cap that is one too large'
+mutant recycler 's/struct bundle \*below = load_relaxed\(&b->next\);/struct bundle *below = NULL;/' recycler/2-pop-push 'a pop that forgets what is below'
+mutant pool 's/after = before \| mask;/after = mask;/' pool/put-put-one-block 'bits stored, not added'
+mutant pool '/^void copse_pool_put/,/^}/ s/copse_lock_(acquire|release)\(&p->lock\);//' pool/take-against-put 'a put without the lock'
+mutant pool '/^static enum pool_outcome take/,/^}/ s/^  copse_lock_release\(&p->lock\);//; /^static enum pool_outcome take/,/^}/ s/^  p->locked\+\+;/  copse_lock_release(\&p->lock);/' pool/take-take 'a take that unlocks early'
+mutant pool_trim '/^static void detach_locked/,/^}/ s/\*pool_word\(p, block\) &= ~mask;//' pool/trim-vacant-against-take 'a trim that does not own what it gives back'
+mutant pool_trim '/^static void return_locked/,/^}/ s/\*word \|= piece->mask;//' pool/trim-against-put 'a trim that keeps what it took'
+mutant pool_grow 's/p->frontier \+= slots;//' pool/growth-against-growth 'growth that claims nothing'
+mutant pool_grow '/^void copse_pool_rollback_locked/,/^}/ s/p->uncommitted -= .*//' pool/growth-all-refused 'a rollback that forgets the count'
+mutant cache 's/store_relaxed\(&c->hot\.top\[class\], dummy_top\(\)\);//' cache/flush-flush 'a bundle that stays at the top'
+mutant cache 's/exchange_acquire\(&of->spare\[class\], \(u64\)0\)/load_acquire(\&of->spare[class])/' cache/spare-taken-while-refilling 'a spare that is taken and left'
+mutant cache 's/^        copse_direct_put\(count, b->bottom\);//' cache/spill-spill-twice 'a refused bundle that is dropped'
+mutant cache '/^void copse_cache_follow_owner/,/^}/ s/copse_cache_flush_owner\(c\);//' trim/behind-means-flushed 'a thread that follows a trim without a flush'
+mutant registry 's/cas_acquire\(&c->taken, &free, 1\)/(store_relaxed(\&c->taken, (u32)1), free == 0)/' cache/attach-attach-one-free 'a record taken without a swap'
+mutant registry 's/while \(!cas_release\(&registry, &head, c\)\)/while (store_release(\&registry, c), false)/' cache/attach-attach-new 'a record pushed without a swap'
+mutant start '/^bool copse_start/,/^}/ s/copse_lock_(acquire|release)\(&copse_start_lock\);//' start/two-at-once 'a start without the lock'
+mutant start '/^bool copse_start/,/^}/ s/bool first = .*;/bool first = true, done = bring_up();/' start/two-first-allocations 'a start that does not ask again'
+mutant span '/^bool copse_span_free/,/^}/ s/copse_lock_(acquire|release)\(&copse_span_lock\);//' span/give-give 'a span freed without the lock'
+mutant span 's/exchange_acquire\(&S\.table\[at\], \(u64\)0\)/load_relaxed(\&S.table[at])/' span/freed-twice 'a span that can be freed twice'
+mutant region 's/if \(cas_relaxed\(&own_next, &next, at \+ bytes\)\)/if (store_relaxed(\&own_next, at + bytes), true)/' pool/own-region-claims 'claims that overlap'
+mutant vm 's/while \(!cas_relaxed\(&copse_vm_counters\.in_use, &now, now \+ bytes\)\);/while (store_relaxed(\&copse_vm_counters.in_use, now + bytes), false);/' pool/limit-two-charges 'a charge without a swap'
+mutant fork '/^static void prepare/,/^}/ s/copse_lock_acquire\(&copse_span_lock\);//' fork/against-span 'a fork that leaves a lock out'
+
+echo "# mutants of logic: $killed killed, $survived survived"
+[ "$survived" = 0 ]
