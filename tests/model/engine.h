@@ -142,6 +142,7 @@ void undo_all(void);
 void shadow_access(int thread, uptr address, size_t n, bool write, bool atomic, uptr pc);
 void shadow_unmap(int thread, uptr address, size_t n, uptr pc);
 void shadow_reserve(uptr address, size_t n);                   /* from now on: pages without access */
+void shadow_touch(uptr address);                               /* setup wrote there */
 void shadow_zero(int thread, uptr address, size_t n, uptr pc); /* whole pages, given back */
 void shadow_close(uptr address, size_t n);                     /* pages without access */
 void shadow_open(int thread, uptr address, size_t n);

@@ -13,7 +13,9 @@ static void plain(const void *p, size_t n, bool write, uptr pc) {
   if (!now.in_model || !n) return;
   uptr address = (uptr)p;
   if (now.current == NO) {
-    if (write && !fibre_owns(T, address) && !fibre_local(address)) undo_note(address, n);
+    if (!write || fibre_owns(T, address) || fibre_local(address)) return;
+    undo_note(address, n);
+    shadow_touch(address);
     return;
   }
   if (fibre_owns(now.current, address) || fibre_local(address)) return;

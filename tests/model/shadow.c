@@ -30,7 +30,9 @@ struct page {
   struct page *next;
   bool closed;              /* no access; noted for undoing */
   u32 opened, opened_at[T]; /* in which execution, and when */
-  struct word *words;       /* made when the first is wanted */
+  u32 zeroed, zeroed_at;    /* given back: in which execution, and when */
+  int zeroed_by;
+  struct word *words; /* made when the first is wanted */
 };
 static struct page *table[TABLE];
 static struct page *latest;
@@ -58,6 +60,10 @@ static struct page *page_of(uptr address) {
 static struct word *words_of(struct page *p) {
   if (!p->words && !(p->words = calloc(PAGE / 8, sizeof *p->words))) abort();
   return p->words;
+}
+
+void shadow_touch(uptr address) {
+  if (address >= reserved && address < reserved_end) words_of(page_of(address));
 }
 
 static const char *name_of(bool write, bool atomic) {
@@ -120,6 +126,9 @@ void shadow_access(int thread, uptr address, size_t n, bool write, bool atomic, 
     if (p->closed) model_fail("access to %p, which has none, at %s", (void *)address, report_line(pc));
     if (p->opened == now.number && !given(p, thread))
       model_fail("access to %p at %s may come before it was given", (void *)address, report_line(pc));
+    if (p->zeroed == now.number && p->zeroed_by != thread && p->zeroed_at > now.thread[thread].hb.at[p->zeroed_by])
+      model_fail("race at %p: its page was given back by thread %c, accessed by thread %c at %s", (void *)address,
+                 'a' + p->zeroed_by, 'a' + thread, report_line(pc));
     unsigned from = address & 7, some = n < 8 - from ? (unsigned)n : 8 - from;
     word_access(p, thread, address & ~(uptr)7, (u8)(((1u << some) - 1) << from), write, atomic, pc);
     address += some;
@@ -138,9 +147,17 @@ void shadow_unmap(int thread, uptr address, size_t n, uptr pc) {
 
 void shadow_zero(int thread, uptr address, size_t n, uptr pc) {
   for (uptr a = address; a < address + n; a += PAGE) {
-    if (!page_of(a)->words) continue; /* nobody was ever there */
-    if (thread != NO) shadow_access(thread, a, PAGE, true, false, pc);
-    if (thread != NO) memory_plain_write(a, PAGE);
+    struct page *p = page_of(a);
+    if (p->words && thread != NO) {
+      shadow_access(thread, a, PAGE, true, false, pc);
+      memory_plain_write(a, PAGE);
+    }
+    if (thread != NO) {
+      p->zeroed = now.number;
+      p->zeroed_by = thread;
+      p->zeroed_at = now.thread[thread].now;
+    }
+    if (!p->words) continue; /* nobody was ever there */
     undo_note(a, PAGE);
     memset((void *)a, 0, PAGE);
   }
