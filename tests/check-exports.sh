@@ -68,8 +68,18 @@ nothing() {
 
 # ---------------------------------------------------------------- the rules
 
+# The functions of the tools that lib/annotate*.c looks for: weak, or a program without them would not link.
+weak_of_tools() {
+  case $1 in
+    *.a) "${nm[@]}" -g -u "$1" ;;
+    *) "${nm[@]}" -D -u "$1" ;;
+  esac | awk 'NF == 2 && $1 == "w" { print $2 }' | grep -E '^(__(asan|lsan|msan|tsan|sanitizer)_|AnnotateIgnore)' | sort -u || true
+}
 wants_libc_only() {
   sort -u "$scratch/libc" "$scratch/linker" >"$scratch/allowed"
+  case $1 in
+    *instrumented*) weak_of_tools "$1" | sort -u -m - "$scratch/allowed" -o "$scratch/allowed" ;;
+  esac
   wanted "$1" | comm -23 - "$scratch/allowed" | nothing "undefined, and not libc's:"
 }
 wants_no_allocation() {
@@ -141,5 +151,9 @@ for kind in a so; do
   check_fails "a planted extern is found in .$kind" gives_copse_only "$scratch/fault.$kind"
 done
 check_fails "a planted needed library is found" wants_no_libatomic "$scratch/needs.so"
+# A tool's function that no program without the tool has.
+printf 'extern void __asan_version(void);\nvoid copse_y(void) { __asan_version(); }\n' >"$scratch/strong.c"
+"${cc[@]}" -w -shared -fPIC "$scratch/strong.c" -o "$scratch/fault-instrumented.so"
+check_fails "a tool's function that is not weak is found" wants_libc_only "$scratch/fault-instrumented.so"
 check_fails "a drop-in that lacks malloc is found" gives_family_only "$scratch/fault.so"
 finish
