@@ -22,7 +22,8 @@ tests_test_malloc_CFLAGS = $(copse_dropin_test_cflags)
 tests_test_malloc_LDADD = $(CMOCKA_LIBS)
 tests_test_malloc_info_CFLAGS = $(copse_dropin_test_cflags)
 tests_test_malloc_info_LDADD = $(CMOCKA_LIBS)
-tests_test_malloc_misuse_CFLAGS = $(copse_dropin_test_cflags)
+# Stacks are looked at: no caller may leave its place to what it calls last.
+tests_test_malloc_misuse_CFLAGS = $(copse_dropin_test_cflags) -fno-optimize-sibling-calls -fno-omit-frame-pointer
 tests_test_malloc_misuse_LDADD = $(CMOCKA_LIBS)
 tests_test_malloc_process_CFLAGS = $(copse_dropin_test_cflags)
 tests_test_malloc_process_LDADD = $(CMOCKA_LIBS)
