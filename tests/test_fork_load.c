@@ -3,6 +3,7 @@
 #include "balance.h"
 #include "random.h"
 #include "tunables.h"
+#include "beneath.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>

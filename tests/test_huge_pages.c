@@ -5,6 +5,7 @@
 #include "resident.h"
 #include "setting.h"
 #include "vm_faults.h"
+#include "beneath.h"
 #include <string.h>
 #include <sys/mman.h>
 
@@ -62,7 +63,10 @@ static void fall(void) {
   size_t most = gigabytes ? 0 : (size_t)megabytes2 * 2 * MB;
   CHECK(stats.huge_2m <= most && stats.huge_2m >= (megabytes2 < 512 ? most / 10 * 9 : most));
   CHECK(stats.huge_2m_fallbacks == (!gigabytes && megabytes2 < 512));
-  copse_free_unsized(p);
+  if (by_span)
+    copse_free_aligned(p, GB, GB);
+  else
+    copse_free(p, MB);
   copse_trim();
   balance_empty();
 }
@@ -216,7 +220,7 @@ static void real_body(void) {
     return;
   }
   CHECK(served >= page && touched >= page && touched <= served);
-  copse_free(span, bytes);
+  copse_free_aligned(span, bytes, page == GB ? GB : 2 * MB);
   if (slot) copse_free(slot, MB);
   copse_trim();
   balance_empty();

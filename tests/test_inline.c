@@ -50,6 +50,10 @@ FRESH(every_size_as_by_the_functions) {
 
 /* A slot made smaller in place lies in another class's bundle when it is freed by its size: it counts where its address is. */
 FRESH(slots_are_counted_by_their_addresses) {
+  if (INSTRUMENTED) {
+    left_out("the instrumented library always moves");
+    return;
+  }
   enum { N = 100 };
   void *many[N];
   struct copse_stats stats;

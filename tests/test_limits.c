@@ -6,6 +6,7 @@
 #include "balance.h"
 #include "resident.h"
 #include "setting.h"
+#include "beneath.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
