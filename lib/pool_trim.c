@@ -334,10 +334,12 @@ u64 copse_pool_trim(struct pool *p, u64 cooldown) {
   u64 bytes = 0;
   bool runs = pool_has_runs(p) && !p->slotwise;
   copse_lock_acquire(&p->lock);
-  bool idle = p->frontier == 0;
-  if (cooldown) p->tick++;
-  bool came_along = p->advised && (!cooldown || p->tick % cooldown == 0);
-  p->marked = CHAIN_NONE;
+  bool idle = p->frontier == 0, came_along = false;
+  if (!idle) {
+    if (cooldown) p->tick++;
+    came_along = p->advised && (!cooldown || p->tick % cooldown == 0);
+    p->marked = CHAIN_NONE;
+  }
   copse_lock_release(&p->lock);
   if (idle) return 0;
   if (cooldown) {
