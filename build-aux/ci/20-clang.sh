@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The same tests, built by clang without a warning.
-# limit: 14
+# limit: 25
 # packages: clang
 . build-aux/ci/common.sh
 
