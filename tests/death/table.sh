@@ -10,7 +10,8 @@ cat <<'TEXT'
 copse: what is found of each misuse
 ===================================
 
-Generated from the programs in tests/death, one misuse each, and from what was seen when they ran: `make doc-misuse`.  Each is
+Generated from the heads of the programs in tests/death, one misuse each, which say what each tool must report; where a run
+left its results, a cell is what was seen in it, as in all of them after `make doc-misuse`.  Each is
 linked with the instrumented library as it is installed, which is compiled with no sanitizer; a column is the tool that the
 program itself is compiled with, or run under:
 
