@@ -13,7 +13,7 @@ here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 build=${top_builddir:-$here/../build/release}
 export COPSE_RUN=${COPSE_RUN:-$build/bin/copse-run}
 export COPSE_LIBDIR=${COPSE_LIBDIR:-$build/lib/.libs}
-limit=300 # seconds for one script, on a machine that does much else
+limit=600 # seconds for one script, on a machine that does much else
 jobs=2    # at a time: python's tests mostly wait
 
 # What each needs, as Debian calls it.  The longest first.

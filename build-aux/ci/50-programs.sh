@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Real programs on copse: their output is what it is on the system's malloc.
-# limit: 10
+# limit: 20
 # packages: gcc libc6-dev libcmocka-dev git nodejs perl python3 libpython3.11-testsuite redis-server redis-tools sqlite3
 . build-aux/ci/common.sh
 need_release
