@@ -93,6 +93,7 @@ copse_script_tests = \
   tests/check-configure.sh \
   tests/check-cxx.sh \
   tests/check-release.sh \
+  tests/check-man.sh \
   tests/check-asan.sh \
   tests/check-tsan.sh \
   tests/check-msan.sh \
