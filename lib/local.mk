@@ -30,7 +30,7 @@ copse_core_sources = \
 copse_dropin_sources = $(copse_core_sources) \
   lib/malloc.c lib/malloc_info.c lib/malloc_stats.c lib/malloc_summary.h
 
-include_HEADERS += lib/copse.h lib/copse-inline.h
+include_HEADERS += lib/copse.h lib/copse-inline.h lib/copse.hpp
 EXTRA_DIST += lib/LAYERS lib/copse.map lib/copse-malloc.map
 
 # libtool's current:revision:age, from 0:0:0.  At each release, since the last one: if any source changed, revision++;

@@ -11,12 +11,13 @@ libs=$top_builddir/lib/.libs
 read -ra sanitize <<<"${COPSE_SANITIZERS:+-fsanitize=$COPSE_SANITIZERS}"
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Werror)
 
-# build LIBRARY STANDARD FLAG...
+# build SOURCE LIBRARY STANDARD FLAG...
 build() {
-  local library=$1 standard=$2
-  shift 2
-  "${CXX:-c++}" -std="$standard" "${warnings[@]}" "${sanitize[@]}" -O2 -pthread -I"$top_srcdir/lib" "$@" \
-    "$top_srcdir/tests/test_copse_cxx.cc" "$libs/$library" -o "$work/test"
+  local source=$1 library=$2 standard=$3
+  shift 3
+  rm -f "$work/test"
+  "${CXX:-c++}" -std="$standard" "${warnings[@]}" "${sanitize[@]}" -O2 -pthread "$@" -I"$top_srcdir/lib" \
+    "$top_srcdir/tests/$source" "$libs/$library" -o "$work/test"
 }
 
 if [ "${COPSE_CXX-yes}" = yes ]; then
@@ -25,17 +26,38 @@ if [ "${COPSE_CXX-yes}" = yes ]; then
       skip "$standard" "the compiler does not know it"
       continue
     fi
-    check "$standard compiles without a warning" build libcopse_internal.a $standard
-    adopt "$standard" "$work/test"
+    for source in test_copse_cxx.cc test_copse_hpp.cc; do
+      check "$source as $standard compiles without a warning" build $source libcopse_internal.a $standard
+      adopt "$source as $standard" "$work/test"
+    done
   done
-  check "instrumented compiles without a warning" build libcopse_internal_instrumented.a c++17 -DCOPSE_INSTRUMENTED
-  adopt "instrumented" "$work/test"
+  for source in test_copse_cxx.cc test_copse_hpp.cc; do
+    check "$source compiles without a warning, instrumented" build $source libcopse_internal_instrumented.a c++17 \
+      -DCOPSE_INSTRUMENTED
+    adopt "$source, instrumented" "$work/test"
+  done
+  check "copse.hpp compiles without RTTI" build test_copse_hpp.cc libcopse_internal.a c++17 -fno-rtti
+  adopt "copse.hpp without RTTI" "$work/test"
+  # copse.hpp with a fault: it compiles, and the test finds it.
+  quietly() { "$@" >/dev/null 2>&1; }
+  planted() {
+    mkdir -p "$work/planted"
+    sed "$2" "$top_srcdir/lib/copse.hpp" >"$work/planted/copse.hpp"
+    ! cmp -s "$work/planted/copse.hpp" "$top_srcdir/lib/copse.hpp" || { nok "$1" "nothing was planted" && return; }
+    if checked "$1: it compiles" build test_copse_hpp.cc libcopse_internal_instrumented.a c++17 -DCOPSE_INSTRUMENTED -I"$work/planted"; then
+      check_fails "$1" quietly "$work/test"
+    fi
+  }
+  planted "a planted wrong size is found" 's/deallocate(p, n \* sizeof(T),/deallocate(p, n,/'
+  planted "a planted multiplication that wraps is found" '/if (n > std::numeric_limits/d'
+  planted "a planted alignment that is lost is found" 's/copse_alloc_aligned(size, alignment)/copse_alloc(size)/; s/copse_free_aligned(p, size, alignment)/copse_free(p, size)/'
 else
   skip "C++" "there is no C++ compiler"
 fi
 
 # What a C++ program with more warnings than ours includes, and uses the macros of: by every compiler that is here.
-printf '%s\n' '#include <copse.h>' '#include <copse-inline.h>' 'struct copse_stats stats;' 'int main() {' \
+printf '%s\n' '#include <copse.h>' '#include <copse-inline.h>' '#include <copse.hpp>' \
+  'template class copse::allocator<double>; copse::memory_resource resource;' 'struct copse_stats stats;' 'int main() {' \
   '  copse_stats(&stats);' '  void *p = copse_inline_alloc(COPSE_CLASS_SIZE_MAX);' '  copse_inline_free(p, 64);' \
   '  return COPSE_ALIGNMENT_MAX == 0;' '}' >"$work/strict.cc"
 for compiler in g++ clang++; do

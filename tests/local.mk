@@ -94,6 +94,7 @@ copse_script_tests = \
   tests/check-cxx.sh \
   tests/check-release.sh \
   tests/check-man.sh \
+  tests/check-version.sh \
   tests/check-asan.sh \
   tests/check-tsan.sh \
   tests/check-msan.sh \
@@ -153,7 +154,7 @@ AM_TESTS_ENVIRONMENT = \
   DEATH_COLUMNS="$${DEATH_COLUMNS-plain asan}"; \
   export top_srcdir top_builddir CC CXX CFLAGS NM OBJDUMP READELF COPSE_SHARED COPSE_CXX COPSE_SANITIZERS DEATH_COLUMNS;
 
-EXTRA_DIST += tests/test_copse_cxx.cc $(copse_unit_tests:=.c) $(copse_test_headers) $(copse_script_tests) $(copse_tool_files)
+EXTRA_DIST += tests/test_copse_cxx.cc tests/test_copse_hpp.cc $(copse_unit_tests:=.c) $(copse_test_headers) $(copse_script_tests) $(copse_tool_files)
 
 if COPSE_CMOCKA
 TESTS += $(copse_unit_programs) $(copse_script_tests)

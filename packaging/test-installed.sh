@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Installs Debian's packages, as check-deb.sh made them, in a throwaway root, and runs debian/tests there by autopkgtest: programs
+# in C and C++ that find copse by pkg-config, CMake and Meson, native, instrumented and inline, and copse-run.
+# Usage: test-installed.sh DIRECTORY      with one copse_*.dsc and the .debs
+# Wants root, debootstrap and autopkgtest; the packages come from the mirror that this machine's apt uses.
+set -eu
+export LC_ALL=C
+fail() {
+  printf 'test-installed: %s\n' "$*" >&2
+  exit 1
+}
+if [ $# != 1 ] || [ ! -d "$1" ]; then fail "wants the directory with the packages"; fi
+[ "$(id -u)" = 0 ] || fail "wants root"
+for tool in debootstrap autopkgtest unshare; do command -v "$tool" >/dev/null || fail "$tool is missing"; done
+
+# A mount namespace of its own: whatever is mounted goes with this process.
+if [ -z "${COPSE_THROWAWAY-}" ]; then
+  COPSE_THROWAWAY=inside exec unshare --mount --propagation private "$0" "$@"
+fi
+root=$(mktemp -d "${TMPDIR:-/var/tmp}/copse-root.XXXXXX")
+chmod 755 "$root"
+trap 'umount -q "$root/proc"; rm -rf --one-file-system "$root"' EXIT
+# shellcheck disable=SC2016 # apt expands them
+sources=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+  awk '$1 == "Debian" && $2 ~ /^bookworm/ && $3 == "main" { print $4, $2, $3 }' | sort -u -k 2,2)
+mirror=$(printf '%s\n' "$sources" | awk '$2 == "bookworm" { print $1; exit }')
+[ -n "$mirror" ] || fail "apt knows no mirror of Debian 12 here (or has no lists yet: apt-get update)"
+proxy=$(apt-config dump --format '%v' Acquire::http::Proxy || true)
+[ -z "$proxy" ] || export http_proxy="$proxy"
+debootstrap --variant=minbase bookworm "$root" "$mirror" >"$root.log" 2>&1 || { tail "$root.log" && fail "debootstrap failed"; }
+rm -f "$root.log"
+printf '%s\n' "$sources" | sed 's/^/deb /' >"$root/etc/apt/sources.list"
+[ -z "$proxy" ] || printf 'Acquire::http::Proxy "%s";\n' "$proxy" >"$root/etc/apt/apt.conf.d/00proxy"
+for file in /etc/resolv.conf /etc/hosts; do [ ! -e "$file" ] || cp -L "$file" "$root$file"; done
+mount -t proc proc "$root/proc"
+
+autopkgtest --no-built-binaries "$1"/*.deb "$1"/copse_*.dsc -- chroot "$root"
