@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # The rpms, of a clean clone of the last commit, built by rpmbuild, and what is in them.
 # Usage: check-rpm.sh
-# Wants rpm and what the build wants; where rpm's own database knows no packages (Debian), BuildRequires are not looked up.
+# Wants rpm, cpio and what the build wants; where rpm's own database knows no packages (Debian), BuildRequires are not looked up.
 . "$(dirname "$0")/packaging.sh"
-for tool in rpmbuild rpm git; do command -v "$tool" >/dev/null || fail "$tool is missing"; done
+for tool in rpmbuild rpm cpio git; do command -v "$tool" >/dev/null || fail "$tool is missing"; done
 
 tarball
 nodeps=()

@@ -8,7 +8,8 @@ EXTRA_DIST += packaging/test-installed.sh \
   packaging/debian/libcopse0.install packaging/debian/libcopse0.symbols \
   packaging/debian/libcopse-dev.install packaging/debian/libcopse-dev.docs packaging/debian/libcopse-dev.examples \
   packaging/debian/libcopse-dev.manpages \
-  packaging/debian/libcopse-instrumented-dev.install packaging/debian/libcopse-instrumented-dev.lintian-overrides \
+  packaging/debian/watch packaging/debian/libcopse-instrumented-dev.install packaging/debian/libcopse-instrumented-dev.symbols \
+  packaging/debian/libcopse-instrumented-dev.lintian-overrides \
   packaging/debian/copse-tools.install packaging/debian/copse-tools.manpages
 
 # Programs on the installed library, found by pkg-config; see also tests/installcheck.
