@@ -50,7 +50,7 @@ hashes "$scratch/one"
 
 # What a first upload is told: nobody asked for the package, and so no bug is closed.
 quiet() {
-  lintian --fail-on none -I "$scratch"/one/copse_*.changes >"$scratch/lintian" 2>&1 || return 1
+  lintian --allow-root --fail-on none -I "$scratch"/one/copse_*.changes >"$scratch/lintian" 2>&1 || return 1
   ! grep -v -e '^N: ' -e ': initial-upload-closes-no-bugs' "$scratch/lintian"
 }
 result "lintian has nothing to say" quiet

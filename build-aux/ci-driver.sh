@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Runs the stages of build-aux/ci/ one after the other; a stage that fails does not keep the next from running.
-# Usage: ci-driver.sh [STAGE...], a stage by the beginning of its name, for instance 40.
+# Usage: ci-driver.sh [STAGE...], a stage by the beginning of its name, for instance 40, or long-29; without one all but the
+# long ones.
 #
-# A stage is a script NN-name.sh with two lines for this driver:
+# A stage is a script NN-name.sh, or long-NN-name.sh, with two lines for this driver:
 #   # limit: MINUTES            it is killed when they are over
 #   # packages: NAME...         Debian packages that it wants; those that are missing are installed before
 # It runs in the top directory and reports each suite by `passed_failed` (build-aux/ci/common.sh).  A stage fails by its
@@ -13,8 +14,8 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 cd "$(dirname "$0")/.."
 
 stages=()
-for stage in build-aux/ci/[0-9]*.sh; do
-  [ $# -gt 0 ] || stages+=("$stage")
+for stage in build-aux/ci/[0-9]*.sh build-aux/ci/long-*.sh; do
+  [ $# -gt 0 ] || case ${stage##*/} in [0-9]*) stages+=("$stage") ;; esac
   for wanted in "$@"; do
     case ${stage##*/} in "$wanted"*) stages+=("$stage") ;; esac
   done

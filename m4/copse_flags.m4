@@ -93,6 +93,13 @@ AS_CASE([$with_tls_model],
   [initial-exec|global-dynamic], [],
   [AC_MSG_ERROR([--with-tls-model takes initial-exec or global-dynamic, not $with_tls_model.])])
 COPSE_CFLAGS="$COPSE_CFLAGS -ftls-model=$with_tls_model"
+dnl The headers name the model too, for programs as for the library: -DCOPSE_TLS_DYNAMIC tells them.
+COPSE_PC_TLS_CFLAGS=
+AS_IF([test "x$with_tls_model" = xglobal-dynamic], [
+  COPSE_CFLAGS="$COPSE_CFLAGS -DCOPSE_TLS_DYNAMIC"
+  COPSE_PC_TLS_CFLAGS=-DCOPSE_TLS_DYNAMIC
+])
+AC_SUBST([COPSE_PC_TLS_CFLAGS])
 ])
 
 # COPSE_DEFAULT_LIBRARY: both libraries are always built and installed; this chooses the one that copse.pc names.

@@ -2,7 +2,7 @@
 EXTRA_DIST += packaging/test-installed.sh \
   packaging/consumers/run.sh packaging/consumers/installed.sh packaging/consumers/program.c packaging/consumers/program.cc \
   packaging/consumers/CMakeLists.txt packaging/consumers/meson.build \
-  packaging/rpm/copse.spec \
+  packaging/rpm/copse.spec packaging/abi/libcopse.0.abi packaging/abi/private.suppr \
   packaging/debian/changelog packaging/debian/control packaging/debian/copyright packaging/debian/rules \
   packaging/debian/source/format packaging/debian/tests/control packaging/debian/tests/consumers packaging/debian/tests/copse-run \
   packaging/debian/libcopse0.install packaging/debian/libcopse0.symbols \
@@ -20,6 +20,7 @@ installcheck-consumers:
 
 CHECK_LONG += check-packages
 check-packages:
+	$(top_srcdir)/build-aux/check-tarball.sh
 	$(top_srcdir)/build-aux/check-deb.sh --install
 	$(top_srcdir)/build-aux/check-rpm.sh
 .PHONY: check-packages

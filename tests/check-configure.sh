@@ -39,4 +39,13 @@ check "a target without 128-bit compare-and-swap is refused" refuses "$pair" CC=
 check_fails "nothing is refused without a reason" refuses "$wide" CC="$compiler"
 check "the version is that of copse.h" grep -q " copse $(sed -n 's/^#define COPSE_VERSION_[MP][A-Z]* *//p' \
   "$top_srcdir/lib/copse.h" | paste -s -d .) for " out
+
+# The other model of thread-local storage goes to the library, to the headers, and to programs by pkg-config.
+tells_the_model() {
+  "$top_srcdir/configure" CC="$compiler" --with-tls-model="$1" >out 2>&1 || { tail -n 5 out && return 1; }
+  grep '^COPSE_CFLAGS = .*-DCOPSE_TLS_DYNAMIC' Makefile && grep '^Cflags: .*-DCOPSE_TLS_DYNAMIC' copse.pc &&
+    grep '^Cflags: .*-DCOPSE_TLS_DYNAMIC' copse-instrumented.pc
+}
+check "--with-tls-model=global-dynamic is told to all" tells_the_model global-dynamic
+check_fails "the default is not" tells_the_model initial-exec
 finish

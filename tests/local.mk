@@ -94,7 +94,11 @@ copse_script_tests = \
   tests/check-cxx.sh \
   tests/check-release.sh \
   tests/check-man.sh \
+  tests/check-abi.sh \
+  tests/check-documents.sh \
+  tests/check-ordering.sh \
   tests/check-version.sh \
+  tests/check-workflows.sh \
   tests/check-asan.sh \
   tests/check-tsan.sh \
   tests/check-msan.sh \
