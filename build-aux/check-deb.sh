@@ -71,6 +71,6 @@ result "copse-tools has copse-run(1)" has copse-tools 'usr/share/man/man1/copse-
 
 if [ -n "$install" ]; then
   result "installed in a throwaway root, debian/tests pass" "$top/packaging/test-installed.sh" "$scratch/one"
-  cat "$scratch/said"
+  grep -E '^(consumers|copse-run).*(PASS|FAIL|run$|ok$)' "$scratch/said" || true
 fi
 finish
