@@ -74,6 +74,21 @@ functions() {
   return "$bad"
 }
 
+# readme DIR: the README's lines of API, in a program.
+readme() {
+  {
+    printf '#include <copse.h>\nstruct particle { float x; };\nint main(void) {\n  void *out[1000];\n  size_t n;\n'
+    printf '  struct copse_stats stats;\n'
+    # What stands behind the statement is for the reader.
+    sed -n '/^Your own program/,/^Building/s/^    \([a-z][^;]*;\)\( .*\)\{0,1\}$/  \1/p' "$1/README"
+    printf '  return stats.threads != 1;\n}\n'
+  } >"$scratch/readme.c"
+  [ "$(grep -c 'copse_.*(.*;' "$scratch/readme.c")" -ge 8 ] || { cat "$scratch/readme.c" && return 1; }
+  "${cc[@]}" -std=gnu11 -O2 -Wall -Wextra -Werror -I"$top_srcdir/lib" "$scratch/readme.c" "$top_builddir/lib/.libs/libcopse.a" -pthread \
+    -o "$scratch/readme" && "$scratch/readme"
+}
+
+read -ra cc <<<"${CC:-gcc}"
 check "files that the documents name are there" files "$top_srcdir"
 check "make knows the targets" targets "$top_srcdir"
 if [ -x "$top_srcdir/configure" ]; then
@@ -82,6 +97,11 @@ else
   skip "configure knows the options" "no configure: run bootstrap"
 fi
 check "functions are there" functions "$top_srcdir"
+if [ -e "$top_builddir/lib/.libs/libcopse.a" ] && [ -z "${COPSE_SANITIZERS-}" ]; then
+  check "the README's lines are a program that runs" readme "$top_srcdir"
+else
+  skip "the README's lines are a program that runs" "nothing is built without a sanitizer"
+fi
 
 # planted NAME TEXT CHECK: one document with one line more.
 planted() {
@@ -95,5 +115,9 @@ planted() {
 planted "a planted file is found" "   see lib/attic.c, and tests/" files
 planted "a planted target is found" "   make check-attic" targets
 [ ! -x "$top_srcdir/configure" ] || planted "a planted option is found" "   ../configure --enable-attic" options
+if [ -e "$top_builddir/lib/.libs/libcopse.a" ] && [ -z "${COPSE_SANITIZERS-}" ]; then
+  sed -i 's/copse_free_batch(64, n, out)/copse_free_batch(out, n, 64)/' "$scratch/copy/README"
+  check_fails "a planted mistake in the README's lines is found" readme "$scratch/copy"
+fi
 planted "a planted function is found" "   copse_attic() does it" functions
 finish

@@ -164,6 +164,18 @@ END_C
   diff "$scratch/header" "$scratch/pages"
 }
 
+# Each declaration of copse.hpp(3) stands in copse.hpp.
+same_classes() {
+  local line bad=0 seen=0
+  while IFS= read -r line; do
+    case $line in *\;) ;; *) continue ;; esac
+    seen=$((seen + 1))
+    grep -qF -e "${line%;}" "$2/copse.hpp" || { echo "not in copse.hpp: $line" && bad=1; }
+  done < <(section SYNOPSIS "$1/copse.hpp.3")
+  [ "$seen" -ge 4 ] || { echo "copse.hpp(3) declares $seen things" && return 1; }
+  return "$bad"
+}
+
 # example PAGE: the program in its EXAMPLES, as it is read.
 example() {
   section EXAMPLES "$1" | awk '/^\.Bd -literal$/ { inside = 1; next } /^\.Ed/ { inside = 0 } inside' |
@@ -221,6 +233,7 @@ check "every page declares what it is named for" declares_its_names "$pages"
 check "every error of a function is in its page" same_errors "$pages" "$headers"
 check "every field of a struct is in a page" same_fields "$pages" "$headers"
 check "copse(7) has the parameters with their ranges" same_parameters "$pages" "$headers"
+check "copse.hpp(3) declares what copse.hpp has" same_classes "$pages" "$headers"
 for page in "$pages"/copse.7 "$pages"/*.3; do
   name=${page##*/}
   case $name in *.hpp.3) [ "${COPSE_CXX-yes}" = yes ] || { skip "$name" "there is no C++ compiler" && continue; } ;; esac
@@ -277,6 +290,8 @@ planted "a prototype with another type is found" copse_alloc.3 's/^\(\.Fn copse_
 planted "a function without a page is found" lib/copse.h \
   's/^COPSE_API void copse_checkpoint/COPSE_API int copse_new_thing(void);\n&/' same_prototypes "$copy" "$copy/lib"
 planted "a name that is not declared is found" copse_trim.3 's/^\.Nm copse_trim_pending/.Nm copse_trim_late/' declares_its_names "$copy"
+planted "a class that is not there is found" copse.hpp.3 's/^template <class T> class allocator;/template <class T> class allocater;/' \
+  same_classes "$copy" "$headers"
 planted "an error that a page lacks is found" copse_tune_set.3 '/Bq Er EBUSY/d' same_errors "$copy" "$headers"
 planted "a field that a page lacks is found" copse_stats.3 '/^\.It Va lost/d' same_fields "$copy" "$headers"
 planted "a default that is another is found" copse.7 's/^\.It Sy recycler Ta 32/.It Sy recycler Ta 64/' \
