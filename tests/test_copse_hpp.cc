@@ -156,9 +156,10 @@ bool resource_alignments() {
   return live() == before;
 }
 
+volatile std::size_t terabyte = std::size_t{1} << 40;
 bool resource_refuses() {
   return throws_bad_alloc([] { (void)copse::resource()->allocate(most); }) &&
-         throws_bad_alloc([] { (void)copse::resource()->allocate(1, std::size_t{1} << 40); });
+         throws_bad_alloc([] { (void)copse::resource()->allocate(1, terabyte); });
 }
 
 bool resource_equality() {
