@@ -26,6 +26,8 @@ accesses() {
           word = word c
         }
         order = call ~ /^__/ && match(line, /__ATOMIC_[A-Z_]+/) ? " " substr(line, RSTART + 9, RLENGTH - 9) : ""
+        # Whatever the index is called.
+        gsub(/\[[^\[\]]*\]/, "[]", word)
         print FILENAME ": " call word ")" order
       }
     }' ./*.c ./*.h | sed 's|^\./||' | grep -v '^atomic\.h: ' | sort -u)
@@ -45,6 +47,7 @@ complete() {
     {
       m++
       text[m] = $0
+      if (said[$0]++) fault("in the page twice: " $0)
       if (index($0, "*") && $0 !~ /relaxed\(|count_owner\(/) fault("a * where an order is named: " $0)
       p = $0
       gsub(/[^a-zA-Z0-9_ *]/, "[&]", p)
@@ -82,6 +85,6 @@ sed 's/add_release(&copse_generation/add_relaxed(\&copse_generation/' "$top_srcd
 check_fails "an order made weaker is found" complete "$scratch/lib" "$top_srcdir/doc/ordering"
 sed '/cas_pair_acquire(&r->head)/d' "$top_srcdir/doc/ordering" >"$scratch/page"
 check_fails "a line that is missing is found" complete "$top_srcdir/lib" "$scratch/page"
-sed 's/cache.c: exchange_acq_rel(&c->spare\[class\])/*: exchange_acq_rel(\&c->spare*)/' "$top_srcdir/doc/ordering" >"$scratch/page"
+sed 's/cache.c: exchange_acq_rel(&c->spare\[\])/*: exchange_acq_rel(\&c->spare*)/' "$top_srcdir/doc/ordering" >"$scratch/page"
 check_fails "a * in place of an ordered access is found" complete "$top_srcdir/lib" "$scratch/page"
 finish
