@@ -39,7 +39,7 @@ struct cache {
   u32 taken;                     /* has a thread */
 
   /* Constant once it is in the registry. */
-  unsigned arena;
+  unsigned number, arena;
   struct cache *next;
 } __attribute__((aligned(APART)));
 

@@ -12,29 +12,29 @@ struct cache *copse_cache_first(void) {
   return load_acquire(&registry);
 }
 
-/* Threads go round the arenas; the first has one of its own until there are more than arenas. */
-static unsigned choose_arena(void) {
-  static u32 records;
-  /* relaxed: only a spread. */
-  unsigned arena = add_relaxed(&records, (u32)1) % copse_regions.arenas;
-  /* Without memory for another one any that there is will do. */
-  return copse_pools_reach(arena) ? arena : 0;
+/* Records go round the arenas; the first has one of its own until there are more records than arenas. */
+static void settle(struct cache *c, unsigned number) {
+  unsigned arena = number % copse_regions.arenas;
+  c->number = number;
+  /* Without memory for another arena any that there is will do. */
+  c->arena = copse_pools_reach(arena) ? arena : 0;
+  c->hot.key = (uptr)copse_regions.base ^ ((u64)region_at(c->arena, 0) << copse_regions.bits);
 }
 
 static struct cache *record_make(void) {
   struct cache *c = copse_region_own_committed(sizeof *c, APART);
   if (!c) return NULL;
-  c->arena = choose_arena();
   /* Its own; the neighbours' are NULL until they are used. */
   for (unsigned place = 0; place < ARENA_REGIONS; place++) store_relaxed(&c->hot.top[place], dummy_top());
-  c->hot.key = (uptr)copse_regions.base ^ ((u64)region_at(c->arena, 0) << copse_regions.bits);
   c->hot.bits = copse_regions.bits;
   c->taken = 1;
-  /* relaxed: the CAS below checks it. */
-  struct cache *head = load_relaxed(&registry);
-  do c->next = head;
-  /* release: pairs with the acquire in copse_cache_first. */
-  while (!cas_release(&registry, &head, c));
+  struct cache *head;
+  do {
+    /* The acquire in it: the number of the one before is visible. */
+    c->next = head = copse_cache_first();
+    settle(c, head ? head->number + 1 : 0);
+    /* release: pairs with the acquire in copse_cache_first. */
+  } while (!cas_release(&registry, &head, c));
   return c;
 }
 

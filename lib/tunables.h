@@ -23,7 +23,7 @@
 #define SLOTWISE_SIZE 4096
 /* Zeroed requests of this size and more go past the cache, to memory known to be zero. */
 #define ZERO_PAST_CACHE 16384
-/* What the recycler of one class may hold at most, beside its cap in bundles. */
+/* What the recycler of one class may hold at most, of each arena, beside its cap in bundles. */
 #define RECYCLER_BYTES ((u64)4 << 20)
 /* A thread opens its first bundle of a class this deep, and doubles from there. */
 #define DEPTH_FIRST 4
@@ -58,7 +58,7 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
   X(depth_8k, 32, 2, 64, false)     /* above, up to 8 KB */ \
   X(depth_64k, 8, 1, 64, false)     /* above, up to 64 KB */ \
   X(depth_1m, 2, 1, 64, false)      /* above, up to 1 MB */ \
-  X(recycler, 32, 0, 1000, false)   /* full bundles that a class's recycler keeps */ \
+  X(recycler, 16, 0, 1000, false)   /* full bundles that a class's recycler keeps, of each arena */ \
   X(growth_min, (u64)64 << 10, 4096, (u64)1 << 30, false) /* bytes that a pool's first growth step commits */ \
   X(growth_max, (u64)16 << 20, 4096, (u64)1 << 30, false) /* and that any later one does at most */ \
   X(huge, HUGE_DEFAULT, 0, 2, false) /* 0 never, 1 transparent huge pages, 2 explicit ones first */ \

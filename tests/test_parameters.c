@@ -14,7 +14,7 @@ static const struct {
   {"depth_8k", 32, 2, 64},
   {"depth_64k", 8, 1, 64},
   {"depth_1m", 2, 1, 64},
-  {"recycler", 32, 0, 1000},
+  {"recycler", 16, 0, 1000},
   {"growth_min", 65536, 4096, 1 << 30},
   {"growth_max", 16777216, 4096, 1 << 30},
   {"huge", 2, 0, 2},
