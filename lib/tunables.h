@@ -15,8 +15,8 @@
 #define REGION_BITS_MAX 38
 /* The same with several arenas: 2^35 x 544 regions = 17 TB, aligned to 16 TB, of the 128 TB that a process has on x86-64. */
 #define REGION_BITS_MAX_ARENAS 35
-/* Where less than 4 GB a region fits, one arena has all of it. */
-#define REGION_BITS_MIN_ARENAS 32
+/* Where less than 1 GB a region fits, one arena has all of it. */
+#define REGION_BITS_MIN_ARENAS 30
 /* Where less than 2 MB a region fits, nothing does: 128 MB in all. */
 #define REGION_BITS_MIN 21
 /* Slots of this size and more are committed, and given back, one by one. */

@@ -178,7 +178,7 @@ FRESH(what_is_freed_elsewhere_comes_home_without_the_lock) {
 }
 
 FRESH(a_small_reservation_has_one_arena) {
-  CHECK(copse_tune_set("reserve", (u64)1 << 40) == 0);
+  CHECK(copse_tune_set("reserve", (u64)1 << 38) == 0);
   void *p = copse_alloc(100);
   CHECK(p && copse_regions.arenas == 1 && region_own() == ARENA_REGIONS - 1 && region_spans() == CLASS_SPANS);
   copse_free(p, 100);
