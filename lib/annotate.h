@@ -29,8 +29,6 @@
 
 enum tool { TOOL_ASAN = 1, TOOL_TSAN = 2, TOOL_MSAN = 4, TOOL_LSAN = 8, TOOL_VALGRIND = 16 };
 
-#ifdef COPSE_INSTRUMENTED
-
 /* Whether copse itself is compiled with TSan, so that it sees copse's own synchronisation. */
 #if defined(__SANITIZE_THREAD__)
 #define COMPILED_WITH_TSAN 1
@@ -42,6 +40,8 @@ enum tool { TOOL_ASAN = 1, TOOL_TSAN = 2, TOOL_MSAN = 4, TOOL_LSAN = 8, TOOL_VAL
 #ifndef COMPILED_WITH_TSAN
 #define COMPILED_WITH_TSAN 0
 #endif
+
+#ifdef COPSE_INSTRUMENTED
 
 /* Which tools are at work: bits of enum tool.  0 before copse_annotate_start.  Constant after it. */
 hidden extern unsigned copse_tools;

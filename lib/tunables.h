@@ -15,8 +15,8 @@
 #define REGION_BITS_MAX 38
 /* The same with several arenas: 2^35 x 544 regions = 17 TB, aligned to 16 TB, of the 128 TB that a process has on x86-64. */
 #define REGION_BITS_MAX_ARENAS 35
-/* Where less than 4 GB a region fits, one arena has all of it. */
-#define REGION_BITS_MIN_ARENAS 32
+/* Where less than 1 GB a region fits, one arena has all of it. */
+#define REGION_BITS_MIN_ARENAS 30
 /* Where less than 2 MB a region fits, nothing does: 128 MB in all. */
 #define REGION_BITS_MIN 21
 /* Slots of this size and more are committed, and given back, one by one. */
@@ -53,6 +53,8 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
 #else
 #define ARENAS_MOST 8
 #endif
+/* A fork takes the lock of each pool, and TSan ends a program that holds 64. */
+#define ARENAS_DEFAULT (COMPILED_WITH_TSAN ? 1 : ARENAS_MOST)
 #define COPSE_PARAMETERS(X) \
   X(depth_1k, 64, 4, 64, false)     /* slots in a bundle, classes up to 1 KB */ \
   X(depth_8k, 32, 2, 64, false)     /* above, up to 8 KB */ \
@@ -66,7 +68,7 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
   X(span_cache, (u64)32 << 20, 0, (u64)1 << 40, false) /* bytes of freed spans that keep their pages */ \
   X(limit, 0, 0, (u64)1 << 46, false) /* bytes in use, above which requests fail; 0: none */ \
   X(reserve, (u64)1 << 45, (u64)1 << 27, (u64)1 << 45, true) /* bytes of address space to ask for */ \
-  X(arenas, ARENAS_MOST, 1, ARENAS_MOST, true) /* homes of slots, among which threads are spread */ \
+  X(arenas, ARENAS_DEFAULT, 1, ARENAS_MOST, true) /* homes of slots, among which threads are spread */ \
   COPSE_INSTRUMENTED_PARAMETERS(X)
 
 /* Of the instrumented library alone. */

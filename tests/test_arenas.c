@@ -15,6 +15,12 @@
 
 enum { MOST = 20000, LINE = 64 };
 
+/* As many as there can be, which under TSan is not the default. */
+static void begin(void) {
+  CHECK(copse_tune_set("arenas", ARENAS_MOST) == 0);
+  copse_free(copse_alloc(16), 16); /* the first is this thread's */
+}
+
 struct heap {
   size_t size;
   unsigned n, arena;
@@ -42,7 +48,7 @@ static unsigned of_arena(const struct heap *h, unsigned arena) {
 
 FRESH(threads_go_round_the_arenas) {
   struct worker w[ARENA_ROWS];
-  copse_free(copse_alloc(16), 16); /* the first is this one's */
+  begin();
   unsigned arenas = copse_regions.arenas;
   CHECK(arenas == ARENAS_MOST && cache_of_thread()->arena == 0 && copse_pools_arenas() == 1);
   for (unsigned i = 0; i < ARENA_ROWS; i++) {
@@ -137,6 +143,7 @@ FRESH(no_line_is_shared_by_two_threads) {
     left_out("the instrumented library has one arena");
     return;
   }
+  begin();
   unsigned shared = shared_after_exchange();
   figure("cache lines of 16-byte objects shared by two threads that free each other's", "%u of %u", shared, 2 * MOST / 4);
   CHECK(shared == 0);
@@ -156,7 +163,7 @@ FRESH(what_is_freed_elsewhere_comes_home_without_the_lock) {
   struct worker w;
   static struct copse_stats stats;
   unsigned class = class_of_size(64);
-  copse_free(copse_alloc(16), 16);
+  begin();
   worker_start(&w);
   heap[0] = (struct heap){.size = 64, .n = N + 4 + 8 + 16 + 32 + 64};
   worker_do(&w, fill, &heap[0]);
@@ -178,7 +185,7 @@ FRESH(what_is_freed_elsewhere_comes_home_without_the_lock) {
 }
 
 FRESH(a_small_reservation_has_one_arena) {
-  CHECK(copse_tune_set("reserve", (u64)1 << 40) == 0);
+  CHECK(copse_tune_set("reserve", (u64)1 << 38) == 0);
   void *p = copse_alloc(100);
   CHECK(p && copse_regions.arenas == 1 && region_own() == ARENA_REGIONS - 1 && region_spans() == CLASS_SPANS);
   copse_free(p, 100);
@@ -189,6 +196,7 @@ FRESH(a_small_reservation_has_one_arena) {
 FRESH(free_slots_of_another_arena_are_the_last_resort) {
   struct worker w;
   CHECK(copse_tune_set("limit", 2 << 20) == 0);
+  begin();
   heap[0] = (struct heap){.size = 200};
   while (heap[0].n < MOST && (heap[0].p[heap[0].n] = copse_alloc(200))) heap[0].n++;
   while (heap[0].n < MOST && (heap[0].p[heap[0].n] = copse_alloc(1))) heap[0].n++;
@@ -224,7 +232,7 @@ static bool refuse_own(const struct vm_record *call) {
 /* No memory for another arena's metadata: the thread goes where there is some. */
 FRESH(an_arena_that_cannot_be_made) {
   struct worker w;
-  copse_free(copse_alloc(16), 16);
+  begin();
   vm_faults_install();
   vm_faults.refuse = refuse_own;
   refused = true;
