@@ -102,8 +102,6 @@ hidden void copse_cache_detach_owner(struct cache *c);
 hidden struct cache *copse_cache_first(void);
 /* Whether any top is off the dummy. */
 hidden bool copse_cache_holds(const struct cache *c);
-/* Whether a free slot of the class lies in the calling thread's own bundles.  Instrumented only. */
-hidden bool copse_cache_has_owner(struct cache *c, unsigned class, const void *p);
 /* In a forked child: what the threads that do not exist here had cached goes back to the pools; what they had in their
  * hands is counted as lost. */
 hidden void copse_cache_fork_child(struct cache *mine);

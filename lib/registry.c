@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* All records: pushed once, never removed, taken and left by threads. */
 #include "cache.h"
-#include "check.h"
 #include "pool.h"
 #include "region.h"
 
@@ -50,24 +49,6 @@ void copse_cache_detach_owner(struct cache *c) {
   /* release: pairs with the acquire of the next thread that takes the record. */
   store_release(&c->taken, (u32)0);
 }
-
-#if INSTRUMENTED
-bool copse_cache_has_owner(struct cache *c, unsigned class, const void *p) {
-  void **top = load_relaxed(&c->hot.top[class]);
-  if (top != dummy_top())
-    for (void **slot = bundle_bottom(bundle_of(top)); slot < top; slot++)
-      if (*slot == p) return true;
-  /* acquire, release: as in every exchange of a spare.  Away from its place nobody else reads or takes it. */
-  u64 word = exchange_acquire(&c->spare[class], (u64)0), none = 0;
-  if (!word) return false;
-  struct bundle *b = spare_bundle(word);
-  bool found = false;
-  for (u64 i = 0; i < (word & SPARE_COUNT); i++) found = found || b->bottom[i] == p;
-  bool back = cas_release(&c->spare[class], &none, word);
-  must(back); /* others only take spares */
-  return found;
-}
-#endif
 
 bool copse_cache_holds(const struct cache *c) {
   for (unsigned class = 0; class < CLASSES; class++)
