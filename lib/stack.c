@@ -10,6 +10,7 @@
 #include "tunables.h"
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #if INSTRUMENTED
@@ -31,7 +32,11 @@ static struct {
   u64 next;  /* atomic: its first byte that nobody has */
 } depot;
 
+/* Below the program there is no code: not where numbers are that a frame without frame pointer left.  Constant after start. */
+static uptr lowest_code = 65536;
+
 void copse_stack_start(void) {
+  lowest_code = max_u64(getauxval(AT_PHDR), lowest_code);
   u64 bytes = round_down(min_u64(ARENA_MOST, region_size() / 8), REACH_STEP);
   depot.bytes = 0;
   u32 *table = copse_region_own_committed(sizeof(u32) << TABLE_BITS, APART);
@@ -109,7 +114,7 @@ static uptr stack_end(uptr frame) {
 
 /* Whether code may be there: a register that is not used as a frame pointer may hold anything. */
 static bool plausible(uptr pc, uptr frame, uptr end) {
-  return pc >= 65536 && pc >> 48 == 0 && !(pc >= frame && pc < end) && region_of((const void *)pc) >= REGIONS;
+  return pc >= lowest_code && pc >> 48 == 0 && !(pc >= frame && pc < end) && region_of((const void *)pc) >= REGIONS;
 }
 
 unseen_by_tools static unsigned walk(void *caller, void *frame, uptr frames[STACK_FRAMES]) {

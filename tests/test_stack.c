@@ -25,7 +25,7 @@ static int down(void **state) {
 
 /* Frames that no compiler leaves out: something is done behind each call. */
 #define KEPT __attribute__((noinline))
-static volatile unsigned depth;
+static __thread volatile unsigned depth;
 KEPT static u32 innermost(void) { return copse_stack_capture(__builtin_return_address(0), __builtin_frame_address(0)); }
 KEPT static u32 middle(void) {
   u32 stack = innermost();
@@ -105,8 +105,8 @@ static void test_a_walk_ends_at_garbage(void **state) {
     assert_int_equal(frames[0], 1234567);
   }
   /* A record that is none: its "return address" is data. */
-  static const uptr data[] = {0, 77, ~(uptr)0, (uptr)1 << 60};
-  for (unsigned i = 0; i < 4; i++) {
+  static const uptr data[] = {0, 77, ~(uptr)0, (uptr)1 << 60, 73871, 4000000};
+  for (unsigned i = 0; i < sizeof data / sizeof *data; i++) {
     record[0] = (uptr)&record[4];
     record[4] = 0;
     record[5] = i == 1 ? (uptr)record : data[i];
