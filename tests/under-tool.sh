@@ -47,16 +47,22 @@ whole_library "$cc" "${flags[@]}" || {
   finish
 }
 compile_test() { "$cc" "${lib_flags[@]}" -I"$top_srcdir/tests" "${flags[@]}" -c "$top_srcdir/tests/$1.c" -o "$scratch/$1.o"; }
-link_test() { compile_test "$1" && "$cc" "${flags[@]}" "$scratch/$1.o" "$scratch/vm_faults.o" "$archive" -lcmocka -pthread -ldl -o "$scratch/$1"; }
+# As make calls it.
+link_test() {
+  compile_test "$1" &&
+    "$cc" "${flags[@]}" "$scratch/$1.o" "$scratch/vm_faults.o" "$archive" -lcmocka -pthread -ldl -o "$scratch/$1_instrumented"
+}
 compile_test vm_faults
 one() {
   link_test "$1" || return
   local status=0
-  (cd "$scratch" && "${run[@]}" "./$1") >"$scratch/out" 2>&1 || status=$?
+  (cd "$scratch" && "${run[@]}" "./$1_instrumented") >"$scratch/out" 2>&1 || status=$?
   if [ "$status" != 0 ] || grep -q 'ERROR: \|WARNING: \|runtime error: ' "$scratch/out"; then
-    head -n 100 "$scratch/out"
+    head -n 200 "$scratch/out"
+    echo "status $status"
     return 1
   fi
+  rm -f "$scratch/$1_instrumented" "$scratch/$1.o"
 }
 for name in "${tests[@]}"; do
   why=$(sed -n "s/^$name  *\([a-z,-]*,\)\{0,1\}$tool\(,[a-z,-]*\)\{0,1\}  *//p" "$list")
