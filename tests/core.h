@@ -96,6 +96,24 @@ static inline bool pool_balanced(struct pool *p, u64 live, u64 cached) {
   return balanced && copse_pool_valid(p);
 }
 
+/* ---- printed stacks ---- */
+
+/*
+ * What stands behind "in FUNCTION " in `said`: the place in the test's program, or, by a tool that knows it, the line.  NULL where
+ * neither does.
+ */
+static inline const char *frame_place(const char *said, const char *function, const char *test) {
+  char name[64], place[64], file[64];
+  snprintf(name, sizeof name, " in %s ", function);
+  snprintf(place, sizeof place, "(%s_instrumented+0x", test);
+  snprintf(file, sizeof file, "%s.c:", test);
+  const char *at = strstr(said, name);
+  if (!at) return NULL;
+  at += strlen(name);
+  const char *line = strstr(at, file), *end = strchr(at, '\n');
+  return strncmp(at, place, strlen(place)) == 0 || (line && end && line < end) ? at : NULL;
+}
+
 /* ---- another process ---- */
 
 /*

@@ -41,13 +41,10 @@ static void next_is(const char **at, const char *text) {
   *at = found + strlen(text);
 }
 
-/* The same of a frame in a function of this program: with its place, or, by a tool that knows it, the line. */
 static void next_frame(const char **at, const char *function) {
-  char name[64];
-  snprintf(name, sizeof name, " in %s ", function);
-  next_is(at, name);
-  const char *place = "(test_report_instrumented+0x", *file = strstr(*at, "test_report.c:"), *end = strchr(*at, '\n');
-  if (strncmp(*at, place, strlen(place)) != 0 && (!file || !end || file > end)) fail_msg("no place of %s in: %s", function, *at);
+  const char *found = frame_place(*at, function, "test_report");
+  if (!found) fail_msg("no frame of %s in: %s", function, *at);
+  *at = found;
 }
 
 static int double_free(void *unused) {
