@@ -47,7 +47,7 @@
 
 static inline u64 random_next(u64 *state) {
   *state ^= *state >> 12;
-  *state ^= *state << 25;
+  *state ^= (*state & UINT64_MAX >> 25) << 25;
   *state ^= *state >> 27;
   return *state * 0x2545F4914F6CDD1Du;
 }
