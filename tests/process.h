@@ -27,6 +27,8 @@
 #define UNDER_ASAN 1
 #elif __has_feature(thread_sanitizer)
 #define UNDER_TSAN 1
+#elif __has_feature(memory_sanitizer)
+#define UNDER_MSAN 1
 #endif
 #endif
 #ifndef UNDER_ASAN
@@ -35,7 +37,10 @@
 #ifndef UNDER_TSAN
 #define UNDER_TSAN 0
 #endif
-#define UNDER_SANITIZER (UNDER_ASAN || UNDER_TSAN)
+#ifndef UNDER_MSAN
+#define UNDER_MSAN 0
+#endif
+#define UNDER_SANITIZER (UNDER_ASAN || UNDER_TSAN || UNDER_MSAN)
 /* What a test does less of where each access costs ten. */
 #define LESS(n) (UNDER_SANITIZER ? ((n) + 9) / 10 : (n))
 
@@ -44,9 +49,10 @@ enum { PROCESS_LIMIT = 120 };
 
 #define CHECK(x) ((x) ? (void)0 : process_fail(__FILE__, __LINE__, #x))
 
+/* On stdout: some tests send reports on stderr away. */
 static inline void process_fail(const char *file, int line, const char *what) {
+  printf("# %s:%d: not so: %s\n", file, line, what);
   fflush(stdout);
-  fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
   _exit(1);
 }
 

@@ -61,9 +61,10 @@ FRESH(resizing_to_and_from_nothing) {
     char *p = copse_realloc(NULL, 0, sizes[i]);
     CHECK(p);
     *p = 42;
-    p = copse_realloc(p, sizes[i], zero);
-    CHECK(p && copse_usable_size(p) >= 1 && *p == 42);
-    copse_free(p, 0);
+    /* volatile: the compiler knows the size asked for, and would not believe in the byte. */
+    char *volatile q = copse_realloc(p, sizes[i], zero);
+    CHECK(q && copse_usable_size(q) >= 1 && *q == 42);
+    copse_free(q, 0);
   }
   char *p = copse_realloc(NULL, 0, zero);
   CHECK(p);
