@@ -27,7 +27,11 @@
 static void set_state(struct side *side, enum side_state state) { store_release(&side->state, (u8)state); }
 
 void copse_guard_enter_at(const void *caller) {
-  if (unlikely(!copse_started())) (void)copse_start();
+  if (unlikely(!copse_started())) {
+    int saved = errno;
+    (void)copse_start();
+    errno = saved; /* a refused one is tried again */
+  }
   copse_annotate_enter_at(caller);
 }
 

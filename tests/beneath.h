@@ -11,6 +11,7 @@
 #include "annotate.h"
 #include "check.h"
 #include "copse-inline.h"
+#include "guard.h"
 #include "region.h"
 #include "size_class.h"
 #include "span.h"
@@ -22,24 +23,26 @@ static inline size_t beneath_usable_size(const void *p) {
   return region_of(p) < REGION_SPANS ? class_size((unsigned)region_of(p)) : copse_span_size(p);
 }
 
-static inline void *beneath_handed_out(void *p, bool zeroed) {
-  if (!p) return NULL;
-  copse_annotate_alloc(p, beneath_usable_size(p), beneath_usable_size(p), zeroed);
+static inline void *beneath_take(size_t size, bool zeroed) {
+  copse_guard_enter();
+  void *p = class_hot_alloc(size);
+  if (p) copse_annotate_alloc(p, beneath_usable_size(p), beneath_usable_size(p), zeroed);
+  if (p && zeroed) memset(p, 0, size);
+  copse_annotate_leave();
   return p;
 }
-static inline void *beneath_alloc(size_t size) { return beneath_handed_out(class_hot_alloc(size), false); }
-static inline void *beneath_alloc_zeroed(size_t size) {
-  void *p = beneath_alloc(size);
-  return p ? memset(p, 0, size) : p;
-}
+static inline void *beneath_alloc(size_t size) { return beneath_take(size, false); }
+static inline void *beneath_alloc_zeroed(size_t size) { return beneath_take(size, true); }
 static inline size_t beneath_alloc_batch(size_t size, size_t n, void *out[]) {
   size_t done = 0;
   while (done < n && (out[done] = beneath_alloc(size))) done++;
   return done;
 }
 static inline void beneath_free(void *p) {
+  copse_guard_enter();
   if (p) copse_annotate_free(p, beneath_usable_size(p), beneath_usable_size(p));
   copse_hot_free_by_address_(p);
+  copse_annotate_leave();
 }
 static inline void beneath_free_batch(size_t n, void *const p[]) {
   for (size_t i = 0; i < n; i++) beneath_free(p[i]);

@@ -127,7 +127,7 @@ static bool some_of_each(void) {
   for (unsigned i = 0; i < 6; i++) {
     errno = 0;
     char *p = copse_alloc(sizes[i]), *q = copse_alloc_zeroed(sizes[i]), *r = copse_alloc_aligned(sizes[i], 128);
-    if (!p || !q || !r) CHECK(errno == ENOMEM);
+    CHECK(errno == (p && q && r ? 0 : ENOMEM));
     all = all && p && q && r;
     if (p) {
       memset(p, 1, sizes[i]);
