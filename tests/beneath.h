@@ -23,10 +23,14 @@ static inline size_t beneath_usable_size(const void *p) {
   return region_of(p) < REGION_SPANS ? class_size((unsigned)region_of(p)) : copse_span_size(p);
 }
 
+/* A test had this slot or span from a pool itself. */
+static inline void *beneath_told(void *p, bool zeroed) {
+  if (p) copse_annotate_alloc(p, beneath_usable_size(p), beneath_usable_size(p), zeroed);
+  return p;
+}
 static inline void *beneath_take(size_t size, bool zeroed) {
   copse_guard_enter();
-  void *p = class_hot_alloc(size);
-  if (p) copse_annotate_alloc(p, beneath_usable_size(p), beneath_usable_size(p), zeroed);
+  void *p = beneath_told(class_hot_alloc(size), zeroed);
   if (p && zeroed) memset(p, 0, size);
   copse_annotate_leave();
   return p;
@@ -57,6 +61,10 @@ static inline void beneath_free_batch(size_t n, void *const p[]) {
 #define copse_free_batch(size, n, p) beneath_free_batch((n), (p))
 #define copse_inline_alloc(size) beneath_alloc(size)
 #define copse_inline_free(p, size) ((void)(size), beneath_free(p))
+
+#else
+
+#define beneath_told(p, zeroed) (p)
 
 #endif
 

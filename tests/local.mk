@@ -99,6 +99,7 @@ copse_script_tests = \
   tests/check-msan.sh \
   tests/check-lsan.sh \
   tests/check-valgrind.sh \
+  tests/check-simulation.sh \
   tests/test_simulation.sh \
   bench/test_compare.sh
 

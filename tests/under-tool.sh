@@ -27,7 +27,7 @@ case $tool in
   msan) flags=(-fsanitize=memory -fsanitize-memory-track-origins) ;;
   valgrind)
     command -v valgrind >/dev/null || skip_all "valgrind is not installed"
-    lib_flags+=(-DHAVE_VALGRIND_MEMCHECK_H)
+    lib_flags+=(-DHAVE_VALGRIND_MEMCHECK_H -DUNDER_VALGRIND)
     run+=(valgrind -q --error-exitcode=9)
     ;;
   *) echo "what is $tool?" >&2 && exit 2 ;;

@@ -10,7 +10,7 @@ need_release
 
 export COPSE_TOOL_CC="clang clang-19" top_srcdir=$PWD top_builddir=$PWD/build/release
 status=0
-for tool in asan lsan msan tsan; do
+for tool in asan lsan msan tsan simulation; do
   tap_summary "programs with $tool" bash "tests/check-$tool.sh" || status=1
 done
 exit "$status"
