@@ -4,6 +4,7 @@
 #include "check.h"
 #include "stack.h"
 #include "symbol.h"
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -105,7 +106,7 @@ static void test_a_walk_ends_at_garbage(void **state) {
     assert_int_equal(frames[0], 1234567);
   }
   /* A record that is none: its "return address" is data. */
-  static const uptr data[] = {0, 77, ~(uptr)0, (uptr)1 << 60, 73871, 4000000};
+  const uptr data[] = {0, 77, ~(uptr)0, (uptr)1 << 60, 73871, getauxval(AT_PHDR) - 1};
   for (unsigned i = 0; i < sizeof data / sizeof *data; i++) {
     record[0] = (uptr)&record[4];
     record[4] = 0;

@@ -62,7 +62,7 @@ one() {
   local status=0
   (cd "$scratch" && unless_strict "$1" "${run[@]}" "./$1_instrumented") >"$scratch/out" 2>&1 || status=$?
   if [ "$status" != 0 ] ||
-    grep -q 'ERROR: [A-Za-z]*Sanitizer\|WARNING: [A-Za-z]*Sanitizer\|runtime error: \|^==[0-9]*== [A-Z]' "$scratch/out"; then
+    grep -q 'ERROR: [A-Za-z]*Sanitizer\|WARNING: [A-Za-z]*Sanitizer\|runtime error: \|^==[0-9]*== \(Invalid\|Mismatched\|Conditional\|Use of\|Syscall param\|Source and\)' "$scratch/out"; then
     head -n 200 "$scratch/out"
     echo "status $status"
     return 1
