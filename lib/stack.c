@@ -4,6 +4,7 @@
  * and never changes or goes.  A number is its place in the arena, in words, so that 0 is none.
  */
 #include "stack.h"
+#include "annotate.h"
 #include "atomic.h"
 #include "check.h"
 #include "region.h"
@@ -80,6 +81,8 @@ static cold_path struct bounds look_up(uptr address) {
   struct bounds found = {0, 0};
   char text[4096 + 1];
   size_t kept = 0;
+  /* What is known of the stack may be another frame's. */
+  copse_annotate_written(text, sizeof text);
   int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   if (file < 0) return found;
   for (bool done = false; !done;) {
