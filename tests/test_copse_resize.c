@@ -43,7 +43,7 @@ FRESH(contents_stay) {
 /* "`old_size` is a size that copse_free would take for it": the usable one too, and then all of that stays. */
 FRESH(the_usable_size_is_an_old_size) {
   for (size_t size = 1; size < 100000; size = size * 3 + 1) {
-    unsigned char *p = copse_alloc(size);
+    unsigned char *volatile p = copse_alloc(size); /* all of it: the compiler knows what was asked for */
     size_t usable = copse_usable_size(p);
     fill(p, usable, 3);
     p = copse_realloc(p, usable, 4 * usable);
