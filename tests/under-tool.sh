@@ -32,8 +32,7 @@ case $tool in
     ;;
   *) echo "what is $tool?" >&2 && exit 2 ;;
 esac
-# Fork takes more locks at once than the deadlock detector of TSan can count.
-export TSAN_OPTIONS=detect_deadlocks=0
+unset TSAN_OPTIONS
 
 tests=("$@")
 if [ ${#tests[@]} = 0 ]; then

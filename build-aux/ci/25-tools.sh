@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # What the sanitizers say of programs on the instrumented library, and of copse compiled with ThreadSanitizer; each with
-# planted faults.  With gcc, and under valgrind, `make check` has asked that before; the unit tests themselves under each tool
-# are in `make check-long` (tests/under-tool.sh).
-# limit: 12
+# planted faults; and the simulation under each.  With gcc, and under valgrind, `make check` has asked that before; the unit
+# tests themselves under each tool are in `make check-long` (tests/under-tool.sh).
+# limit: 15
 # packages: clang clang-19 libclang-rt-14-dev libclang-rt-19-dev llvm-19 pkg-config
 . build-aux/ci/common.sh
 need_release
