@@ -60,6 +60,8 @@ static struct place in_spans(const void *p) {
 bool copse_place_bare(const void *p) {
   u64 page = copse_vm_facts.page;
   unsigned char resident = 1;
+  /* relaxed: a figure.  Before the first page is given back, what has no memory was never touched. */
+  if (!load_relaxed(&copse_vm_counters.decommitted)) return false;
   return mincore((void *)round_down((uptr)p, page), page, &resident) == 0 && !(resident & 1);
 }
 

@@ -179,9 +179,8 @@ static void corrupt_and(void (*what)(void)) {
   copse_pools[7].first->words[3] ^= 1; /* as a stray write would */
   what();
 }
-static void corrupt_and_trim(void) {
-  corrupt_and((void (*)(void))(uptr)copse_trim);
-}
+static void trim(void) { copse_trim(); }
+static void corrupt_and_trim(void) { corrupt_and(trim); }
 static void flush_often(void) {
   for (unsigned i = 0; i < COPSE_CLASSES; i++) copse_thread_flush();
 }
