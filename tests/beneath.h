@@ -20,7 +20,7 @@
 #if INSTRUMENTED
 
 static inline size_t beneath_usable_size(const void *p) {
-  return region_of(p) < REGION_SPANS ? class_size((unsigned)region_of(p)) : copse_span_size(p);
+  return region_of(p) < region_spans() ? class_size((unsigned)region_of(p)) : copse_span_size(p);
 }
 
 /* A test had this slot or span from a pool itself. */
