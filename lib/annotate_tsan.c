@@ -20,7 +20,8 @@
 tool_function void __tsan_java_init(uptr heap, uptr bytes);
 tool_function void __tsan_java_alloc(uptr block, uptr size);
 tool_function void __tsan_java_free(uptr block, uptr size);
-tool_function void __tsan_write_range(void *p, unsigned long size);
+/* gcc knows it as a builtin, of this type. */
+tool_function void __tsan_write_range(void *p, long size);
 /* Reads as well: the runtimes have one counter of both.  __tsan_ignore_thread_begin is not there for a shared library.
  */
 tool_function void AnnotateIgnoreWritesBegin(const char *file, int line);
@@ -55,7 +56,7 @@ void copse_tsan_reserved(void *base, u64 bytes) { __tsan_java_init((uptr)base, b
 static void write_seen(void *p, u64 size) {
   bool ignoring = inside && !copse_annotate_selfcheck;
   if (ignoring) AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
-  __tsan_write_range(p, min_u64(round_up(size, CELL), WRITTEN_MOST));
+  __tsan_write_range(p, (long)min_u64(round_up(size, CELL), WRITTEN_MOST));
   if (ignoring) AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
 }
 

@@ -11,12 +11,31 @@
 
 #ifdef COPSE_INSTRUMENTED
 #ifdef HAVE_VALGRIND_MEMCHECK_H
+#include <sys/mman.h>
+#include <unistd.h>
 #include <valgrind/memcheck.h>
 
 bool copse_valgrind_start(void) { return RUNNING_ON_VALGRIND; }
 
+/* Where it keeps origins, each page that is said to be undefined costs: those without memory hold no word. */
+static void undefined_where_resident(char *own, u64 pages, u64 page) {
+  unsigned char resident[256];
+  for (u64 n; pages; own += n * page, pages -= n) {
+    n = min_u64(pages, sizeof resident);
+    bool known = mincore(own, n * page, resident) == 0;
+    for (u64 i = 0; i < n; i++)
+      if (!known || resident[i] & 1) VALGRIND_MAKE_MEM_UNDEFINED(own + i * page, page);
+  }
+}
+
 /* Undefined words are no references to its leak check. */
-void copse_valgrind_own_words(void *own, u64 bytes) { VALGRIND_MAKE_MEM_UNDEFINED(own, bytes); }
+void copse_valgrind_own_words(void *own, u64 bytes) {
+  u64 page = (u64)sysconf(_SC_PAGESIZE);
+  if ((uptr)own % page || bytes % page)
+    VALGRIND_MAKE_MEM_UNDEFINED(own, bytes);
+  else
+    undefined_where_resident(own, bytes / page, page);
+}
 
 void copse_valgrind_fresh(void *p, u64 bytes) { VALGRIND_MAKE_MEM_NOACCESS(p, bytes); }
 

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "guard.h"
 #include "pool.h"
+#include "resort.h"
 #include "size_class.h"
 #include "span.h"
 #include "start.h"
@@ -27,26 +28,13 @@ static cold_path void *no_memory(void) {
 
 /* ---- allocate ---- */
 
-/*
- * There is no more.  What caches hold goes home to the pools, and what is free there goes back to the system: then there may
- * be slots of this class, larger ones to borrow from, or room below the limit.  If there still are none, the system may count
- * against this process what other classes have and do not use.
- */
-static cold_path void *last_resort(struct cache *c, unsigned class) {
-  copse_trim_reclaim_owner(c);
-  void *p = copse_cache_refill_owner(c, class);
-  if (p) return p;
-  copse_trim_shrink();
-  return copse_cache_refill_owner(c, class);
-}
-
 void *copse_alloc_slow_(unsigned class) {
   int saved = errno;
   struct cache *c = copse_thread_cache();
   void *p = NULL;
   if (likely(c != NULL)) {
     p = copse_cache_refill_owner(c, class);
-    if (unlikely(!p)) p = last_resort(c, class);
+    if (unlikely(!p)) p = copse_resort_slot_owner(c, class);
   } else if (copse_started()) {
     p = copse_direct_alloc(region_at(0, class));
   }
@@ -55,26 +43,7 @@ void *copse_alloc_slow_(unsigned class) {
   return p;
 }
 
-static void *span_alloc(u64 size, u64 alignment, bool zero) {
-  int saved = errno;
-  if (unlikely(size > PTRDIFF_MAX) || !copse_start()) return no_memory();
-  void *p = copse_span_alloc(size, alignment, zero);
-  struct cache *c;
-  if (unlikely(!p) && (c = copse_thread_cache())) {
-    /* As above. */
-    copse_trim_reclaim_owner(c);
-    p = copse_span_alloc(size, alignment, zero);
-    if (!p) {
-      copse_trim_shrink();
-      p = copse_span_alloc(size, alignment, zero);
-    }
-  }
-  if (unlikely(!p)) return no_memory();
-  errno = saved;
-  return p;
-}
-
-void *copse_alloc_large_(size_t size) { return span_alloc(size, 1, false); }
+void *copse_alloc_large_(size_t size) { return copse_resort_span(size, 1, false); }
 
 void *copse_alloc(size_t size) {
   if (INSTRUMENTED) return copse_guard_alloc(SITE("copse_alloc"), size, 0, false);
@@ -83,7 +52,7 @@ void *copse_alloc(size_t size) {
 
 void *copse_alloc_zeroed(size_t size) {
   if (INSTRUMENTED) return copse_guard_alloc(SITE("copse_alloc_zeroed"), size, 0, true);
-  if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return span_alloc(size, 1, true);
+  if (unlikely(size > COPSE_CLASS_SIZE_MAX)) return copse_resort_span(size, 1, true);
   unsigned class = class_of_size(size);
   struct copse_hot_ *hot = copse_hot_of_thread_();
   bool zero = false;
@@ -109,7 +78,7 @@ void *copse_alloc_aligned(size_t size, size_t alignment) {
   }
   if (INSTRUMENTED) return copse_guard_alloc(SITE("copse_alloc_aligned"), size, alignment, false);
   unsigned class = copse_class_route(size, alignment);
-  return likely(class != CLASS_NONE) ? copse_hot_alloc_(class) : span_alloc(size ? size : 1, alignment, false);
+  return likely(class != CLASS_NONE) ? copse_hot_alloc_(class) : copse_resort_span(size ? size : 1, alignment, false);
 }
 
 size_t copse_alloc_batch(size_t size, size_t n, void *out[]) {

@@ -12,10 +12,10 @@
 #include "pool.h"
 #include "quarantine.h"
 #include "report_place.h"
+#include "resort.h"
 #include "span.h"
 #include "stack.h"
 #include "start.h"
-#include "trim.h"
 #include "vm.h"
 #include <errno.h>
 #include <string.h>
@@ -27,29 +27,22 @@
 static void set_state(struct side *side, enum side_state state) { store_release(&side->state, (u8)state); }
 
 void copse_guard_enter_at(const void *caller) {
-  if (unlikely(!copse_started())) (void)copse_start();
+  if (unlikely(!copse_started())) {
+    int saved = errno;
+    (void)copse_start();
+    errno = saved; /* a refused one is tried again */
+  }
   copse_annotate_enter_at(caller);
 }
 
 /* ---- out ---- */
 
-static void *span_take(u64 size, u64 alignment, bool zeroed) {
-  if (!copse_started()) return NULL;
-  /* A tool that watches would see the bytes cleared while nobody may touch them. */
-  bool zero = zeroed && !copse_tools;
-  void *p = copse_span_alloc(size, alignment, zero);
-  struct cache *c;
-  if (unlikely(!p) && (c = copse_thread_cache())) {
-    copse_trim_reclaim_owner(c);
-    p = copse_span_alloc(size, alignment, zero);
-  }
-  return p;
-}
-
 /* From the cache, or as a span, with room for a redzone. */
 static void *take(u64 size, u64 alignment, bool zeroed) {
   unsigned class = copse_class_route(size + REDZONE, alignment);
-  return class != CLASS_NONE ? copse_hot_alloc_(class) : span_take(size + REDZONE, alignment, zeroed);
+  if (class != CLASS_NONE) return copse_hot_alloc_(class);
+  /* A tool that watches would see the bytes cleared while nobody may touch them. */
+  return copse_resort_span(size + REDZONE, alignment, zeroed && !copse_tools);
 }
 
 /* What copse.h promises where no alignment was asked for. */

@@ -58,11 +58,12 @@ hidden void copse_guard_enter_at(const void *caller);
 #else
 
 /* What stands behind `if (INSTRUMENTED)`. */
-#define SITE(name) NULL
-#define copse_guard_alloc(at, size, alignment, zeroed) NULL
-#define copse_guard_free(at, p, size, alignment) ((void)0)
-#define copse_guard_realloc(at, p, old_size, new_size) NULL
-#define copse_guard_size(at, p) 0
+struct site;
+#define SITE(name) ((const struct site *)NULL)
+#define copse_guard_alloc(at, size, alignment, zeroed) ((void)(at), NULL)
+#define copse_guard_free(at, p, size, alignment) ((void)(at), (void)(size), (void)(alignment))
+#define copse_guard_realloc(at, p, old_size, new_size) ((void)(at), NULL)
+#define copse_guard_size(at, p) ((void)(at), 0)
 #define copse_guard_nonnull(at, argument) true
 #define copse_guard_flush() ((void)0)
 #define copse_guard_check(all) ((void)0)

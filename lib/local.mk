@@ -23,6 +23,7 @@ copse_core_sources = \
   lib/cache.h lib/cache.c lib/cache_direct.c lib/cache_count.c lib/registry.c \
   lib/start.h lib/start.c \
   lib/trim.h lib/trim.c \
+  lib/resort.h lib/resort.c \
   lib/stats.h lib/stats.c \
   lib/fork.h lib/fork.c \
   lib/copse.h lib/copse-inline.h lib/copse.c

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* All records: pushed once, never removed, taken and left by threads. */
 #include "cache.h"
-#include "check.h"
 #include "pool.h"
 #include "region.h"
 

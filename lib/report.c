@@ -45,7 +45,8 @@ void copse_report_say(const char *format, ...) {
 
 /* ---- of an address ---- */
 
-static const char *state_words(enum side_state state) {
+/* Of the block around `p`: where a trim has been, its page may be gone. */
+static const char *state_words(enum side_state state, const char *p) {
   switch (state) {
   case SIDE_NEVER:
     return "never handed out";
@@ -54,7 +55,7 @@ static const char *state_words(enum side_state state) {
   case SIDE_QUARANTINE:
     return "freed, in quarantine";
   case SIDE_FREE:
-    return "freed";
+    return copse_place_bare(p) ? "freed, and its pages given back" : "freed";
   default:
     return "being allocated or freed";
   }
@@ -73,7 +74,8 @@ static void say_where(const char *p, const struct place *place) {
   bool behind = offset >= size;
   copse_report_say("  %p is %llu bytes %s a block of %llu bytes [%p,%p), %s", (const void *)p,
                    (unsigned long long)(behind ? offset - size : offset), behind ? "after" : "inside",
-                   (unsigned long long)size, (void *)place->start, (void *)(place->start + size), state_words(state));
+                   (unsigned long long)size, (void *)place->start, (void *)(place->start + size),
+                   state_words(state, p));
 }
 
 /* Another block begins close behind: then it may be that one which was meant. */
@@ -82,7 +84,7 @@ static void say_before(const char *p, const struct place *place) {
   if (!next.side || next.start != place->start + place->room || copse_place_state(&next) == SIDE_NEVER) return;
   copse_report_say("  %p is %llu bytes before a block of %llu bytes [%p,%p), %s", (const void *)p,
                    (unsigned long long)(next.start - p), (unsigned long long)next.side->size, (void *)next.start,
-                   (void *)(next.start + next.side->size), state_words(copse_place_state(&next)));
+                   (void *)(next.start + next.side->size), state_words(copse_place_state(&next), next.start));
 }
 
 static void say_stacks(const struct place *place) {

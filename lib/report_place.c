@@ -5,8 +5,10 @@
 #include "pool.h"
 #include "region.h"
 #include "span.h"
+#include "vm.h"
 
 #if INSTRUMENTED
+#include <sys/mman.h>
 
 #define NOWHERE ((struct place){0, 0, NULL, 0, NULL})
 
@@ -53,6 +55,14 @@ static struct place in_spans(const void *p) {
     return first + granules_of(place.room) > at ? place : NOWHERE;
   }
   return NOWHERE;
+}
+
+bool copse_place_bare(const void *p) {
+  u64 page = copse_vm_facts.page;
+  unsigned char resident = 1;
+  /* relaxed: a figure.  Before the first page is given back, what has no memory was never touched. */
+  if (!load_relaxed(&copse_vm_counters.decommitted)) return false;
+  return mincore((void *)round_down((uptr)p, page), page, &resident) == 0 && !(resident & 1);
 }
 
 struct place copse_place_of(const void *p) {

@@ -23,6 +23,9 @@ hidden struct place copse_place_at(unsigned class, u64 slot);
 /* The least slot of a class at `from` or above whose record is known; ~0: there is none. */
 hidden u64 copse_place_next(unsigned class, u64 from);
 
+/* Whether the page of `p` has no memory, after some were given back: it was one of them, or nobody has touched it yet. */
+hidden bool copse_place_bare(const void *p);
+
 /* acquire: pairs with the releases of guard.c: the fields that go with the state are visible. */
 hidden enum side_state copse_place_state(const struct place *place);
 

@@ -4,12 +4,14 @@
  * and never changes or goes.  A number is its place in the arena, in words, so that 0 is none.
  */
 #include "stack.h"
+#include "annotate.h"
 #include "atomic.h"
 #include "check.h"
 #include "region.h"
 #include "tunables.h"
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #if INSTRUMENTED
@@ -31,7 +33,11 @@ static struct {
   u64 next;  /* atomic: its first byte that nobody has */
 } depot;
 
+/* Below the program there is no code: not where numbers are that a frame without frame pointer left.  Constant after start. */
+static uptr lowest_code = 65536;
+
 void copse_stack_start(void) {
+  lowest_code = max_u64(getauxval(AT_PHDR), lowest_code);
   u64 bytes = round_down(min_u64(ARENA_MOST, region_size() / 8), REACH_STEP);
   depot.bytes = 0;
   u32 *table = copse_region_own_committed(sizeof(u32) << TABLE_BITS, APART);
@@ -75,6 +81,8 @@ static cold_path struct bounds look_up(uptr address) {
   struct bounds found = {0, 0};
   char text[4096 + 1];
   size_t kept = 0;
+  /* What is known of the stack may be another frame's. */
+  copse_annotate_written(text, sizeof text);
   int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   if (file < 0) return found;
   for (bool done = false; !done;) {
@@ -109,7 +117,8 @@ static uptr stack_end(uptr frame) {
 
 /* Whether code may be there: a register that is not used as a frame pointer may hold anything. */
 static bool plausible(uptr pc, uptr frame, uptr end) {
-  return pc >= 65536 && pc >> 48 == 0 && !(pc >= frame && pc < end) && region_of((const void *)pc) >= copse_regions.count;
+  return pc >= lowest_code && pc >> 48 == 0 && !(pc >= frame && pc < end) &&
+         region_of((const void *)pc) >= copse_regions.count;
 }
 
 unseen_by_tools static unsigned walk(void *caller, void *frame, uptr frames[STACK_FRAMES]) {

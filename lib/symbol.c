@@ -4,6 +4,7 @@
  * (System V ABI, chapter 4: "Symbol Table").  The file is mapped here, by mmap(2) itself, for the time of one look.
  */
 #include "symbol.h"
+#include "annotate.h"
 #include "check.h"
 
 #if INSTRUMENTED
@@ -94,6 +95,9 @@ void copse_symbol_describe(uptr pc, char *text, size_t room) {
   Dl_info info;
   char name[160];
   uptr call = pc - 1;
+  /* What is known of the stack may be another frame's. */
+  copse_annotate_written(name, sizeof name);
+  copse_annotate_written(text, room);
   text[0] = 0;
   if (!dladdr((const void *)call, &info) || !info.dli_fbase || !info.dli_fname) return;
   u64 offset = call - (uptr)info.dli_fbase;

@@ -45,7 +45,7 @@ void copse_vm_start(void) {
   long page = sysconf(_SC_PAGESIZE);
   copse_vm_facts = (struct vm_facts){.page = page > 0 ? (size_t)page : 4096};
   copse_vm_huge_start();
-  char text[128];
+  static char text[128]; /* what MemorySanitizer knows of the stack may be another frame's */
   if (!read_fact("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text) || strstr(text, "[never]")) return;
   copse_vm_facts.huge_always = strstr(text, "[always]") != NULL;
   if (!read_fact("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text, sizeof text)) return;

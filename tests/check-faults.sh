@@ -28,7 +28,6 @@ no_fresh      ; copse_annotate_fresh       ; write_never_handed_out asan misused
 no_fresh      ; copse_annotate_fresh       ; write_never_handed_out valgrind misused
 room_for_size ; copse_annotate_alloc       ; overflow_write asan misused
 room_for_size ; copse_annotate_alloc       ; overflow_odd valgrind misused
-no_zeroed     ; copse_annotate_alloc       ; uninitialised_again msan clean
 no_reserved   ; copse_annotate_reserved    ; leak_of_malloc asan clean
 no_reserved   ; copse_annotate_reserved    ; race_block tsan misused
 no_report     ; copse_annotate_on_report   ; write_after_free asan misused

@@ -29,10 +29,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(UNDER_VALGRIND)
 #define SLOW_BUILD 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #define SLOW_BUILD 1
 #endif
 #endif
@@ -47,7 +47,7 @@
 
 static inline u64 random_next(u64 *state) {
   *state ^= *state >> 12;
-  *state ^= *state << 25;
+  *state ^= (*state & UINT64_MAX >> 25) << 25;
   *state ^= *state >> 27;
   return *state * 0x2545F4914F6CDD1Du;
 }
@@ -94,6 +94,24 @@ static inline bool pool_balanced(struct pool *p, u64 live, u64 cached) {
             (unsigned long long)c.detached, (unsigned long long)c.uncommitted, (unsigned long long)c.lost,
             (unsigned long long)c.blocks);
   return balanced && copse_pool_valid(p);
+}
+
+/* ---- printed stacks ---- */
+
+/*
+ * What stands behind "in FUNCTION " in `said`: the place in the test's program, or, by a tool that knows it, the line.  NULL where
+ * neither does.
+ */
+static inline const char *frame_place(const char *said, const char *function, const char *test) {
+  char name[64], place[64], file[64];
+  snprintf(name, sizeof name, " in %s ", function);
+  snprintf(place, sizeof place, "(%s_instrumented+0x", test);
+  snprintf(file, sizeof file, "%s.c:", test);
+  const char *at = strstr(said, name);
+  if (!at) return NULL;
+  at += strlen(name);
+  const char *line = strstr(at, file), *end = strchr(at, '\n');
+  return strncmp(at, place, strlen(place)) == 0 || (line && end && line < end) ? at : NULL;
 }
 
 /* ---- another process ---- */

@@ -30,6 +30,7 @@ copse_unit_tests = \
   tests/test_quarantine \
   tests/test_report \
   tests/test_guard \
+  tests/test_guard_promises \
   tests/test_vm \
   tests/test_vm_huge \
   tests/test_span \
@@ -105,6 +106,7 @@ copse_script_tests = \
   tests/check-msan.sh \
   tests/check-lsan.sh \
   tests/check-valgrind.sh \
+  tests/check-simulation.sh \
   tests/test_simulation.sh \
   bench/test_compare.sh
 

@@ -9,7 +9,7 @@
 
 static inline uint64_t random_next(uint64_t *state) {
   *state ^= *state >> 12;
-  *state ^= *state << 25;
+  *state ^= (*state & UINT64_MAX >> 25) << 25;
   *state ^= *state >> 27;
   return *state * 0x2545F4914F6CDD1Du;
 }

@@ -4,6 +4,7 @@
  * flush or a trim does to them.  Each test in a process of its own, where copse has not started.
  */
 #include "cache_help.h"
+#include "annotate.h"
 
 /* ---- start ---- */
 
@@ -373,7 +374,11 @@ static void take_spares(void *argument) {
   give(take(0));
   while (!load_acquire(&stop))
     for (struct cache *c = copse_cache_first(); c; c = c->next)
-      for (unsigned class = 0; class < 4; class++) copse_cache_take_spare(mine(), class, c);
+      for (unsigned class = 0; class < 4; class++) {
+        copse_annotate_enter();
+        copse_cache_take_spare(mine(), class, c);
+        copse_annotate_leave();
+      }
 }
 
 /* The owners work, and two others take their spares all the time: nothing is lost, nothing is there twice. */

@@ -40,6 +40,8 @@ FRESH(borrowing) {
   }
 }
 
+static void *direct_zero(unsigned class, bool *zero) { return beneath_told(copse_direct_alloc_zero(class, zero), true); }
+
 /* The same of zeroed requests, which go past the cache: who is exhausted borrows, who is refused does not. */
 FRESH(exhaustion_and_refusal_of_zeroed_requests) {
   enum { MOST = 200 };
@@ -52,15 +54,15 @@ FRESH(exhaustion_and_refusal_of_zeroed_requests) {
   CHECK(copse_pools[larger].frontier > 1);
   u64 all = copse_pools[full].slots_max;
   CHECK(all < MOST);
-  for (; n < all; n++) CHECK((p[n] = copse_direct_alloc_zero(full, &zero)) && region_of(p[n]) == full && zero);
-  void *lent = copse_direct_alloc_zero(full, &zero);
+  for (; n < all; n++) CHECK((p[n] = direct_zero(full, &zero)) && region_of(p[n]) == full && zero);
+  void *lent = direct_zero(full, &zero);
   CHECK(lent && region_of(lent) > full);
   copse_free_unsized(lent);
   copse_thread_flush();
   vm_faults_install();
   vm_faults_fail_from(VM_ANY, 1);
-  CHECK(!copse_direct_alloc_zero(refused, &zero));
-  lent = copse_direct_alloc_zero(full, &zero); /* no call is needed for this one */
+  CHECK(!direct_zero(refused, &zero));
+  lent = direct_zero(full, &zero); /* no call is needed for this one */
   CHECK(lent && region_of(lent) > full);
   vm_faults_remove();
   copse_free_unsized(lent);

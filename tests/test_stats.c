@@ -176,6 +176,8 @@ static int count_it(void *argument) {
   require(copse_stats_json(text, sizeof text) == strlen(text) && json_valid(text));
   require(copse_regions.base == NULL);
 
+  /* Explicit huge pages, which there may be for another test, are never bare. */
+  require(copse_tune_set("huge", 1) == 0);
   static void *p[COPSE_CLASSES][70];
   for (unsigned class = 0; class < COPSE_CLASSES; class++)
     for (unsigned i = 0; i < 70; i++, live[class]++) require((p[class][i] = copse_alloc(class_size(class))));

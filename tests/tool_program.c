@@ -68,6 +68,22 @@ static void fault_none(void) {
   copse_trim();
 }
 
+/* Where copse's own frames come to lie others have been, and left what nobody wrote. */
+static apart void *leave_unwritten(void *argument) {
+  char text[64 << 10];
+  kept = text;
+  return argument;
+}
+static void *unwritten_thread(void *argument) {
+  (void)leave_unwritten(argument);
+  fault_none();
+  return argument;
+}
+static void fault_unwritten_stack(void) {
+  (void)unwritten_thread(NULL);
+  both(unwritten_thread, unwritten_thread, NULL);
+}
+
 static void fault_overflow(void) { write_here(allocate_here(13), 13); }
 static void fault_overflow_16(void) { write_here(allocate_here(16), 16); }
 /* The second: before the first there may be a page without access. */
@@ -263,6 +279,7 @@ static const struct {
   void (*run)(void);
 } faults[] = {
     FAULT(none),
+    FAULT(unwritten_stack),
     FAULT(overflow),
     FAULT(overflow_16),
     FAULT(underflow),

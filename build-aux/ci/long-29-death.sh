@@ -19,6 +19,6 @@ unset DEATH_COLUMNS DEATH_RESULTS
 tap_summary "planted faults" bash tests/check-faults.sh || status=1
 tap_summary "doc/DEBUGGING" bash tests/check-debugging.sh || status=1
 
-programs() { make -s -C build/release check-programs-instrumented PROGRAMS="sqlite3 git perl"; }
+programs() { make -s -C build/release check-programs-instrumented COPSE_PROGRAMS="sqlite3 git perl"; }
 one "programs on the instrumented drop-in: sqlite3, git, perl" programs || status=1
 exit "$status"

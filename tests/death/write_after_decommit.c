@@ -9,6 +9,7 @@
  *              stack   freed by: free_here
  * asan:        report  AddressSanitizer: heap-use-after-free
  *              address bytes inside a block of 100000 bytes
+ *              address freed, and its pages given back
  *              stack   WRITE of size 1: misuse_here
  *              stack   allocated by: allocate_here
  *              stack   freed by: free_here

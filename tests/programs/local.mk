@@ -10,10 +10,10 @@ check-programs: all
 	  $(top_srcdir)/tests/check-programs.sh
 .PHONY: check-programs
 
-# The same under the drop-in that checks: PROGRAMS="perl sqlite3" runs some of them alone.  The self-test is of these tests.
+# The same under the drop-in that checks: COPSE_PROGRAMS="perl sqlite3" runs some of them alone.  The self-test is of these tests.
 check-programs-instrumented: all
 	@COPSE_RUN='$(abs_top_builddir)/bin/copse-run' COPSE_LIBDIR='$(abs_top_builddir)/lib/.libs' CC='$(CC)' \
 	  COPSE_RUN_FLAGS=--instrumented $(top_srcdir)/tests/check-programs.sh \
-	  $(or $(PROGRAMS),python3 sqlite3 node git gcc perl redis)
+	  $(or $(COPSE_PROGRAMS),python3 sqlite3 node git gcc perl redis)
 CHECK_LONG += check-programs-instrumented
 .PHONY: check-programs-instrumented
