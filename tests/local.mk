@@ -157,7 +157,7 @@ EXTRA_DIST += tests/test_copse_cxx.cc $(copse_unit_tests:=.c) $(copse_test_heade
 if COPSE_CMOCKA
 TESTS += $(copse_unit_programs) $(copse_script_tests)
 MOSTLYCLEANFILES += $(copse_unit_programs)
-check_DATA = $(copse_unit_programs)
+check_DATA += $(copse_unit_programs)
 else
 check-local:
 	@echo "make check needs cmocka (Debian: libcmocka-dev): install it and run configure again" >&2; exit 1
