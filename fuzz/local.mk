@@ -9,8 +9,10 @@ fuzz_headers = fuzz/api.h fuzz/api_service.h fuzz/balance.h fuzz/crew.h fuzz/exp
 fuzz_programs = $(foreach n,$(fuzz_names),fuzz/fuzz_$(n) fuzz/fuzz_$(n)_instrumented)
 fuzz_family = malloc malloc_info malloc_stats
 
-EXTRA_DIST += $(fuzz_common_sources) $(fuzz_headers) $(fuzz_names:%=fuzz/fuzz_%.c) fuzz/mutator.c fuzz/build.mk \
-  fuzz/options.dict fuzz/corpus fuzz/regress fuzz/check-replay.sh
+EXTRA_DIST += $(fuzz_common_sources) $(fuzz_headers) $(fuzz_names:%=fuzz/fuzz_%.c) fuzz/mutator.c fuzz/build.mk fuzz/quiet.list \
+  fuzz/options.dict fuzz/corpus fuzz/regress fuzz/LEDGER fuzz/README \
+  fuzz/check-replay.sh fuzz/check-ledger.sh fuzz/ledger.sh fuzz/engines.sh fuzz/smoke.sh fuzz/long.sh fuzz/coverage.sh \
+  fuzz/minimise.sh
 
 TESTS += fuzz/check-replay.sh
 check_DATA += $(fuzz_programs)
@@ -40,6 +42,18 @@ fuzz/fuzz_%: fuzz/fuzz_%.o $(fuzz_common_sources:.c=.o) fuzz/vm_faults.o $(fuzz_
 	$(fuzz_link) $^ $(LIBS)
 .PRECIOUS: fuzz/%.o fuzz/%_instrumented.o fuzz/prefixed/%.o fuzz/prefixed/%_instrumented.o
 -include $(wildcard fuzz/.deps/*.d)
+
+# Ten seconds a target, or so many as SECONDS says; a night; what the corpora reach, as HTML.
+SECONDS = 10
+HOURS = 8
+fuzz_environment = FUZZ_WORK='$(abs_top_builddir)/fuzz/work'
+fuzz-smoke:
+	$(fuzz_environment) bash $(top_srcdir)/fuzz/smoke.sh $(SECONDS)
+fuzz-long:
+	$(fuzz_environment) bash $(top_srcdir)/fuzz/long.sh $(HOURS)
+fuzz-coverage:
+	$(fuzz_environment) bash $(top_srcdir)/fuzz/coverage.sh
+.PHONY: fuzz-smoke fuzz-long fuzz-coverage
 
 mostlyclean-local: fuzz-clean
 fuzz-clean:
