@@ -4,12 +4,13 @@
 #   make -f fuzz/build.mk OUT=DIRECTORY [CC=...] [CXX=...] [CFLAGS=...] [CXXFLAGS=...] [LIB_FUZZING_ENGINE=...] [NAMES=...]
 #
 # Each target is built twice: fuzz_NAME on the release library, fuzz_NAME_instrumented on the instrumented one.  Where no engine
-# is named, driver.c is linked, which replays files.  SRC may be another tree: that of a planted fault.
+# is named, driver.c is linked, which replays files.  MODES may name one of the two libraries.  SRC may be another tree: that of a planted fault.
 
 SRC := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/..)
 OUT = .
 WORK = $(OUT)/work
 NAMES = api threads threads_overlap thread_lifecycle bit_tree size_class recycler span vm_failures malloc options
+MODES = release instrumented
 LIB_FUZZING_ENGINE =
 
 fuzz_flags = -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-frame-pointer \
@@ -22,7 +23,7 @@ fuzz_common = api api_service balance crew model mutator op
 fuzz_common_of = $(if $(filter options,$(1)),$(filter-out mutator,$(fuzz_common)),$(fuzz_common))
 fuzz_link = $(if $(LIB_FUZZING_ENGINE),$(CXX) $(CXXFLAGS),$(CC) $(CFLAGS))
 
-all: $(foreach n,$(NAMES),$(OUT)/fuzz_$(n) $(OUT)/fuzz_$(n)_instrumented)
+all: $(foreach n,$(NAMES),$(foreach m,$(MODES),$(OUT)/fuzz_$(n)$(patsubst release,,$(m:instrumented=_instrumented))))
 .PHONY: all
 .SECONDARY:
 

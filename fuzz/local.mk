@@ -10,9 +10,9 @@ fuzz_programs = $(foreach n,$(fuzz_names),fuzz/fuzz_$(n) fuzz/fuzz_$(n)_instrume
 fuzz_family = malloc malloc_info malloc_stats
 
 EXTRA_DIST += $(fuzz_common_sources) $(fuzz_headers) $(fuzz_names:%=fuzz/fuzz_%.c) fuzz/mutator.c fuzz/build.mk fuzz/quiet.list \
-  fuzz/options.dict fuzz/corpus fuzz/regress fuzz/LEDGER fuzz/README \
+  fuzz/options.dict fuzz/corpus fuzz/regress fuzz/LEDGER fuzz/README fuzz/mutants/list \
   fuzz/check-replay.sh fuzz/check-ledger.sh fuzz/ledger.sh fuzz/engines.sh fuzz/smoke.sh fuzz/long.sh fuzz/coverage.sh \
-  fuzz/minimise.sh
+  fuzz/minimise.sh fuzz/mutants/run.sh fuzz/mutants/table.sh fuzz/ossfuzz.sh fuzz/check-ossfuzz.sh
 
 TESTS += fuzz/check-replay.sh
 check_DATA += $(fuzz_programs)
@@ -43,7 +43,7 @@ fuzz/fuzz_%: fuzz/fuzz_%.o $(fuzz_common_sources:.c=.o) fuzz/vm_faults.o $(fuzz_
 .PRECIOUS: fuzz/%.o fuzz/%_instrumented.o fuzz/prefixed/%.o fuzz/prefixed/%_instrumented.o
 -include $(wildcard fuzz/.deps/*.d)
 
-# Ten seconds a target, or so many as SECONDS says; a night; what the corpora reach, as HTML.
+# Ten seconds a target, or so many as SECONDS says; a night; what the corpora reach, as HTML; faults that are planted.
 SECONDS = 10
 HOURS = 8
 fuzz_environment = FUZZ_WORK='$(abs_top_builddir)/fuzz/work'
@@ -53,7 +53,12 @@ fuzz-long:
 	$(fuzz_environment) bash $(top_srcdir)/fuzz/long.sh $(HOURS)
 fuzz-coverage:
 	$(fuzz_environment) bash $(top_srcdir)/fuzz/coverage.sh
-.PHONY: fuzz-smoke fuzz-long fuzz-coverage
+check-fuzz-mutants:
+	$(fuzz_environment) bash $(top_srcdir)/fuzz/mutants/run.sh
+check-ossfuzz:
+	$(fuzz_environment) bash $(top_srcdir)/fuzz/check-ossfuzz.sh
+.PHONY: fuzz-smoke fuzz-long fuzz-coverage check-fuzz-mutants check-ossfuzz
+CHECK_LONG += check-fuzz-mutants check-ossfuzz
 
 mostlyclean-local: fuzz-clean
 fuzz-clean:

@@ -29,7 +29,7 @@ afl() {
   local dir=$work/afl-address out=$work/afl-out/$1 name=${1#fuzz_}
   rm -rf "$out"
   mkdir -p "$out"
-  ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:symbolize=0 UBSAN_OPTIONS= AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_AFFINITY=1 \
+  ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:symbolize=0 UBSAN_OPTIONS='' AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_AFFINITY=1 \
     timeout $((seconds + 60)) afl-fuzz -V "$seconds" -m none -t 5000+ -i "$top/fuzz/corpus/${name%_instrumented}" -o "$out" \
     -- "$dir/$1" >"$out/log" 2>&1 || true
   local stats=$out/default/fuzzer_stats
