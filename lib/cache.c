@@ -7,13 +7,13 @@ struct bundle copse_bundle_dummy __attribute__((aligned(BUNDLE_BYTES))) = {
   .bottom = copse_bundle_dummy.slot + BUNDLE_SLOTS,
 };
 
-/* Every top at the dummy's end: full, and with a NULL below. */
+/* Every top that an allocation may read at the dummy's end: full, and with a NULL below. */
 #define D copse_bundle_dummy.slot + BUNDLE_SLOTS
 #define D8 D, D, D, D, D, D, D, D
 #define DUMMY_HOT {.hot = {{D8, D8, D8, D8, D8, D8, D8, D8}, 0, 0}}
 struct cache copse_cache_start = DUMMY_HOT, copse_cache_exited = DUMMY_HOT;
 
-struct recycler copse_recyclers[CLASSES];
+struct recycler copse_recyclers[CLASS_REGIONS];
 u64 copse_generation;
 
 /* Batches of empty bundles, EMPTIES_KEPT / 2 each: the threads that only free need what those that only allocate leave. */
@@ -74,25 +74,25 @@ static struct bundle *empty_take(struct cache *c) {
 /* ---- the top ---- */
 
 /* The bundle that the thread works on, away from its place; NULL where it is the dummy. */
-static struct bundle *top_take(struct cache *c, unsigned class, unsigned *count) {
-  void **top = load_relaxed(&c->hot.top[class]);
+static struct bundle *top_take(struct cache *c, unsigned place, unsigned *count) {
+  void **top = load_relaxed(&c->hot.top[place]);
   *count = 0;
-  if (top == dummy_top()) return NULL;
+  if (!top_is_open(top)) return NULL;
   struct bundle *b = bundle_of(top);
   *count = bundle_count(b, top);
   store_relaxed(&b->held, (u64)*count);
   order_stores();
   /* relaxed: other threads read the top, and nothing through the dummy's. */
-  store_relaxed(&c->hot.top[class], dummy_top());
+  store_relaxed(&c->hot.top[place], dummy_top());
   /* What follows writes the new place of the bundle and its slots. */
   order_stores();
   return b;
 }
 
 /* Makes it the bundle to work on, with `count` slots. */
-static void top_put(struct cache *c, unsigned class, struct bundle *b, unsigned count) {
+static void top_put(struct cache *c, unsigned place, struct bundle *b, unsigned count) {
   /* release: pairs with the acquire in copse_cache_count and copse_cache_fork_child: its slots and bottom are visible. */
-  store_release(&c->hot.top[class], bundle_bottom(b) + count);
+  store_release(&c->hot.top[place], bundle_bottom(b) + count);
 }
 
 /* Takes the bundle's last slot on its way to the top. */
@@ -130,7 +130,7 @@ void *copse_cache_refill_owner(struct cache *c, unsigned class) {
     count = (unsigned)(spare & SPARE_COUNT);
     if (count) return top_put_and_pop(c, class, b, count);
   }
-  struct bundle *full = copse_recycler_pop_mpmc(recycler_of(class, 0));
+  struct bundle *full = copse_recycler_pop_mpmc(recycler_of(class, c->arena));
   if (full) {
     retire(c, class, b);
     count_owner(&c->pops, 1);
@@ -138,11 +138,11 @@ void *copse_cache_refill_owner(struct cache *c, unsigned class) {
     return top_put_and_pop(c, class, full, bundle_depth(full));
   }
   if (!b) b = empty_take(c);
-  if (!b) return copse_direct_alloc(class);
+  if (!b) return copse_direct_alloc(region_at(c->arena, class));
   unsigned limit = depth_limit(class), depth = c->depth[class] ? 2u * c->depth[class] : DEPTH_FIRST;
   if (depth > limit) depth = limit;
   bundle_open(b, depth);
-  count = copse_direct_take(class, depth, b->bottom, &b->held);
+  count = copse_direct_take(region_at(c->arena, class), depth, b->bottom, &b->held);
   if (!count) {
     empty_put(c, b);
     return NULL;
@@ -155,13 +155,13 @@ void *copse_cache_refill_owner(struct cache *c, unsigned class) {
 /* ---- free ---- */
 
 /* An empty bundle to free into, away from any place; NULL: no memory. */
-static struct bundle *open_empty(struct cache *c, unsigned class, struct bundle *b) {
+static struct bundle *open_empty(struct cache *c, unsigned place, unsigned limit, struct bundle *b) {
   if (!b) b = empty_take(c);
   if (!b) return NULL;
   /* No deeper than it may be by now. */
-  unsigned limit = depth_limit(class), depth = c->depth[class] ? c->depth[class] : DEPTH_FIRST;
-  c->depth[class] = (u8)(depth < limit ? depth : limit);
-  bundle_open(b, c->depth[class]);
+  unsigned depth = c->depth[place] ? c->depth[place] : DEPTH_FIRST;
+  c->depth[place] = (u8)(depth < limit ? depth : limit);
+  bundle_open(b, c->depth[place]);
   return b;
 }
 
@@ -177,51 +177,58 @@ static void deepen(struct bundle *b, unsigned count, unsigned depth) {
   bundle_open(b, depth);
 }
 
-void copse_cache_spill_owner(struct cache *c, unsigned class, void *p) {
+/* A full bundle goes to where threads of that region look, or home. */
+static struct bundle *pass_on(struct cache *c, unsigned region, struct bundle *b, unsigned count) {
+  unsigned depth = bundle_depth(b);
+  if (count == depth && copse_recycler_push_mpmc(&copse_recyclers[region], b, recycler_cap(region_class(region), depth))) {
+    count_owner(&c->pushes, 1);
+    return NULL;
+  }
+  copse_direct_put(count, b->bottom, &b->held);
+  count_owner(&c->flushes, 1);
+  return b;
+}
+
+void copse_cache_spill_owner(struct cache *c, unsigned region, void *p) {
   copse_cache_follow_owner(c);
-  /* Whoever named a size names a class, and that one's bundle was full; by its address the slot may be of a larger one. */
-  void **top = load_relaxed(&c->hot.top[class]);
+  unsigned place = place_of(c, region), class = region_class(region);
+  void **top = load_relaxed(&c->hot.top[place]);
   if ((uptr)top & (BUNDLE_BYTES - 1)) {
     store_relaxed(top, p);
-    store_release(&c->hot.top[class], top + 1); /* release: as in copse_hot_free_ */
+    store_release(&c->hot.top[place], top + 1); /* release: as in copse_hot_free_by_address_ */
     return;
   }
+  /* What is freed for a neighbour is never taken from here again, and so has no use for a spare. */
+  bool own = place < ARENA_REGIONS;
   unsigned count, limit = depth_limit(class);
-  struct bundle *b = top_take(c, class, &count);
+  struct bundle *b = top_take(c, place, &count);
   must(!b || count == bundle_depth(b));
   if (b && count < limit) {
     unsigned depth = 2 * count > limit ? limit : 2 * count;
     deepen(b, count, depth);
-    c->depth[class] = (u8)depth;
+    c->depth[place] = (u8)depth;
   } else if (b) {
     /* The full one becomes the spare; the spare that comes out is empty, or it goes on to whoever needs it. */
-    u64 spare = spare_exchange(c, class, spare_word(b, count));
-    b = spare_bundle(spare);
-    count = (unsigned)(spare & SPARE_COUNT);
-    if (count) {
-      unsigned depth = bundle_depth(b);
-      if (count == depth && copse_recycler_push_mpmc(recycler_of(class, 0), b, recycler_cap(class, depth))) {
-        count_owner(&c->pushes, 1);
-        b = NULL;
-      } else {
-        copse_direct_put(count, b->bottom, &b->held);
-        count_owner(&c->flushes, 1);
-      }
-      count = 0;
+    if (own) {
+      u64 spare = spare_exchange(c, class, spare_word(b, count));
+      b = spare_bundle(spare);
+      count = (unsigned)(spare & SPARE_COUNT);
     }
-    b = open_empty(c, class, b);
+    if (count) b = pass_on(c, region, b, count);
+    count = 0;
+    b = open_empty(c, place, limit, b);
   } else {
     /* The first of its class: an empty spare serves. */
-    u64 spare = load_relaxed(&c->spare[class]);
+    u64 spare = own ? load_relaxed(&c->spare[class]) : 0;
     if (spare && !(spare & SPARE_COUNT)) b = spare_bundle(spare_exchange(c, class, 0));
-    b = open_empty(c, class, b);
+    b = open_empty(c, place, limit, b);
   }
   if (!b) {
     copse_direct_put(1, &p, NULL);
     return;
   }
   store_relaxed(&b->bottom[count], p);
-  top_put(c, class, b, count + 1);
+  top_put(c, place, b, count + 1);
 }
 
 /* ---- trim ---- */
@@ -237,26 +244,26 @@ void copse_cache_take_spare(struct cache *c, unsigned class, struct cache *of) {
   empty_put(c, b);
 }
 
-void copse_cache_drain(struct cache *c, unsigned class) {
+void copse_cache_drain(struct cache *c, unsigned region) {
   struct bundle *b;
   /* Bounded: a recycler never holds more, and what comes in meanwhile can wait. */
-  for (unsigned i = 0; i < RECYCLER_MAX && (b = copse_recycler_pop_mpmc(recycler_of(class, 0))); i++) {
+  for (unsigned i = 0; i < RECYCLER_MAX && (b = copse_recycler_pop_mpmc(&copse_recyclers[region])); i++) {
     copse_direct_put(bundle_depth(b), b->bottom, &b->held);
     empty_put(c, b);
   }
 }
 
 void copse_cache_flush_owner(struct cache *c) {
-  for (unsigned class = 0; class < CLASSES; class++) {
+  for (unsigned place = 0; place < places(); place++) {
     unsigned count;
-    struct bundle *b = top_take(c, class, &count);
+    struct bundle *b = top_take(c, place, &count);
     if (b) {
       copse_direct_put(count, b->bottom, &b->held);
       empty_put(c, b);
       count_owner(&c->flushes, 1);
     }
-    copse_cache_take_spare(c, class, c);
-    c->depth[class] = 0;
+    if (place < CLASSES) copse_cache_take_spare(c, place, c);
+    c->depth[place] = 0;
   }
 }
 

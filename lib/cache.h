@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread's bundles: one that it works on and a spare, a class; and the registry of all such records.
+ * A thread's bundles: one that it works on and a spare, a class; one more, a class of each other arena, for what it frees of
+ * theirs; and the registry of all such records.
  *
  * Records are never unmapped; a record of a thread that ended is taken by the next one.  Only its thread writes a record,
  * but for the spares, which are exchanged atomically, so that a trim can take those of a thread that is blocked.
@@ -19,6 +20,7 @@
 #include "bundle.h"
 #include "copse-inline.h"
 #include "recycler.h"
+#include "region.h"
 #include "size_class.h"
 
 struct cache {
@@ -26,7 +28,7 @@ struct cache {
   struct copse_hot_ hot;
   struct bundle *empties;        /* linked by `batch` */
   unsigned empties_count;
-  u8 depth[CLASSES];             /* of the bundle that was opened last; 0: none since the last flush */
+  u8 depth[COPSE_TOPS_];         /* of the bundle that was opened last; 0: none since the last flush */
   u64 refills, flushes, pops, pushes; /* read by statistics */
 
   /* Owner writes, trim reads. */
@@ -37,18 +39,24 @@ struct cache {
   u32 taken;                     /* has a thread */
 
   /* Constant once it is in the registry. */
+  unsigned number, arena;
   struct cache *next;
 } __attribute__((aligned(APART)));
 
 hidden extern struct cache copse_cache_start, copse_cache_exited;
-hidden extern struct recycler copse_recyclers[CLASSES];
+/* By region: what is in them comes from there, but for what was borrowed. */
+hidden extern struct recycler copse_recyclers[CLASS_REGIONS];
 /* How many trims were asked for. */
 hidden extern u64 copse_generation;
 
-static inline struct recycler *recycler_of(unsigned class, unsigned shard) {
-  (void)shard; /* one shard, until a machine of many cores says otherwise */
-  return &copse_recyclers[class];
-}
+static inline struct recycler *recycler_of(unsigned class, unsigned arena) { return &copse_recyclers[region_at(arena, class)]; }
+
+/* Where the top of a region stands in a record: those of its own arena first. */
+static inline unsigned place_of(const struct cache *c, unsigned region) { return region ^ region_at(c->arena, 0); }
+/* And the region of such a place. */
+static inline unsigned region_of_place(const struct cache *c, unsigned place) { return place ^ region_at(c->arena, 0); }
+/* How many places there are. */
+static inline unsigned places(void) { return copse_regions.arenas > 1 ? COPSE_TOPS_ : ARENA_REGIONS; }
 
 /* The parts of a spare's word. */
 #define SPARE_COUNT ((u64)BUNDLE_BYTES - 1)
@@ -57,32 +65,34 @@ static inline struct bundle *spare_bundle(u64 word) { return (struct bundle *)(w
 /* The bundle that is both empty and full. */
 hidden extern struct bundle copse_bundle_dummy;
 static inline void **dummy_top(void) { return copse_bundle_dummy.slot + BUNDLE_SLOTS; }
+/* Whether a top is in a bundle of the thread's. */
+static inline bool top_is_open(void **top) { return top && top != dummy_top(); }
 
 /* ---- cache.c; the calling thread's own record ---- */
 
 /* One slot of the class, when its top bundle is empty.  NULL: no memory. */
 hidden void *copse_cache_refill_owner(struct cache *c, unsigned class);
-/* Takes `p`, of region `class`, when that top bundle, or one of a smaller class that was named, is full. */
-hidden void copse_cache_spill_owner(struct cache *c, unsigned class, void *p);
+/* Takes `p`, of that region, when the top bundle for it is full. */
+hidden void copse_cache_spill_owner(struct cache *c, unsigned region, void *p);
 /* Returns every slot to its pool. */
 hidden void copse_cache_flush_owner(struct cache *c);
 /* If a trim was asked for since, flushes. */
 hidden void copse_cache_follow_owner(struct cache *c);
 /* Takes the spare of another thread (or of this one) and returns its slots to the pools. */
 hidden void copse_cache_take_spare(struct cache *c, unsigned class, struct cache *of);
-/* Empties the recycler of a class into the pools. */
-hidden void copse_cache_drain(struct cache *c, unsigned class);
+/* Empties the recycler of a region into the pools. */
+hidden void copse_cache_drain(struct cache *c, unsigned region);
 
 /* ---- cache_direct.c; without a cache ---- */
 
-/* One slot of the class from its pool, or of a larger one where that is full.  NULL: no memory. */
-hidden void *copse_direct_alloc(unsigned class);
+/* One slot of the region's class from its pool, from another arena's where that has none, or of a larger class.  NULL: no memory. */
+hidden void *copse_direct_alloc(unsigned region);
 /* The same, up to `n` slots into out[0..n), the first choice last; `held` as for the pool.  Returns how many. */
-hidden unsigned copse_direct_take(unsigned class, unsigned n, void *out[], u64 *held);
+hidden unsigned copse_direct_take(unsigned region, unsigned n, void *out[], u64 *held);
 /* Returns slots of any classes to their pools; `held` likewise. */
 hidden void copse_direct_put(unsigned n, void *const slots[], u64 *held);
 /* One slot of a slotwise class; *zero: its bytes are zero. */
-hidden void *copse_direct_alloc_zero(unsigned class, bool *zero);
+hidden void *copse_direct_alloc_zero(unsigned region, bool *zero);
 
 /* ---- cache_count.c ---- */
 
@@ -102,8 +112,6 @@ hidden void copse_cache_detach_owner(struct cache *c);
 hidden struct cache *copse_cache_first(void);
 /* Whether any top is off the dummy. */
 hidden bool copse_cache_holds(const struct cache *c);
-/* Whether a free slot of the class lies in the calling thread's own bundles.  Instrumented only. */
-hidden bool copse_cache_has_owner(struct cache *c, unsigned class, const void *p);
 /* In a forked child: what the threads that do not exist here had cached goes back to the pools; what they had in their
  * hands is counted as lost. */
 hidden void copse_cache_fork_child(struct cache *mine);

@@ -10,8 +10,8 @@
 static void count_slots(void **slot, u64 n, u64 count[CLASSES]) {
   for (u64 i = 0; i < n; i++) {
     /* relaxed: as above; visible by whatever was read with acquire to find the bundle. */
-    u64 class = region_of(load_relaxed(&slot[i]));
-    if (class < CLASSES) count[class]++;
+    u64 region = region_of(load_relaxed(&slot[i]));
+    if (region < region_spans() && region_class(region) < CLASSES) count[region_class(region)]++;
   }
 }
 
@@ -28,16 +28,22 @@ static void count_recycler(const struct recycler *r, u64 count[CLASSES]) {
 
 void copse_cache_count_all(u64 count[CLASSES]) {
   for (unsigned class = 0; class < CLASSES; class++) count[class] = 0;
-  for (struct cache *c = copse_cache_first(); c; c = c->next)
-    for (unsigned class = 0; class < CLASSES; class++) {
+  for (struct cache *c = copse_cache_first(); c; c = c->next) {
+    for (unsigned place = 0; place < places(); place++) {
       /* acquire: pairs with the owner's release: the bundle's bottom and slots are visible. */
-      void **top = load_acquire(&c->hot.top[class]), **bottom = bundle_bottom(bundle_of(top));
-      if (top != dummy_top() && bottom < top) count_slots(bottom, (u64)(top - bottom), count);
+      void **top = load_acquire(&c->hot.top[place]);
+      if (!top_is_open(top)) continue;
+      void **bottom = bundle_bottom(bundle_of(top));
+      if (bottom < top) count_slots(bottom, (u64)(top - bottom), count);
+    }
+    for (unsigned class = 0; class < CLASSES; class++) {
       /* acquire: pairs with the owner's exchange, likewise. */
       u64 spare = load_acquire(&c->spare[class]);
       if (spare & SPARE_COUNT) count_slots(bundle_bottom(spare_bundle(spare)), min_u64(spare & SPARE_COUNT, BUNDLE_SLOTS), count);
     }
-  for (unsigned class = 0; class < CLASSES; class++) count_recycler(recycler_of(class, 0), count);
+  }
+  for (unsigned arena = 0; arena < copse_regions.arenas; arena++)
+    for (unsigned class = 0; class < CLASSES; class++) count_recycler(recycler_of(class, arena), count);
 }
 
 u64 copse_cache_count(unsigned class) {

@@ -6,41 +6,60 @@
 
 /*
  * A class whose region is full borrows from a larger one whose size is a power of two, for that is as aligned as any class
- * below it, and so any of them may be named when the slot is freed.  It finds its way home by its address.
+ * below it.  A slot finds its way home by its address.
  */
 static bool may_borrow(unsigned from) { return is_power_of_two(class_size(from)); }
 
-unsigned copse_direct_take(unsigned class, unsigned n, void *out[], u64 *held) {
-  unsigned taken = 0;
-  for (unsigned from = class; from < CLASSES; from++) {
+/* From the other arenas, in an order of each one's own, so that they do not all come down on the first. */
+static enum pool_outcome take_elsewhere(unsigned region, unsigned n, void *out[], unsigned *taken, u64 *held) {
+  enum pool_outcome outcome = POOL_EXHAUSTED;
+  unsigned arenas = copse_pools_arenas();
+  for (unsigned i = 1; i < arenas; i++) {
+    unsigned arena = (region_arena(region) + i) % arenas;
+    enum pool_outcome there = copse_pool_take_held(&copse_pools[region_at(arena, region_class(region))], n, out, taken, held);
+    if (there == POOL_TAKEN) return there;
+    if (there == POOL_REFUSED) outcome = there;
+  }
+  return outcome;
+}
+
+unsigned copse_direct_take(unsigned region, unsigned n, void *out[], u64 *held) {
+  unsigned taken = 0, class = region_class(region);
+  for (unsigned from = class; from < CLASSES; from++, region++) {
     if (from != class && !may_borrow(from)) continue;
-    enum pool_outcome outcome = copse_pool_take_held(&copse_pools[from], from == class ? n : 1, out, &taken, held);
+    if (from != class) n = 1;
+    enum pool_outcome outcome = copse_pool_take_held(&copse_pools[region], n, out, &taken, held);
+    /* Its region is full, or it can have no more memory: others may have room, or free slots that need none. */
+    if (outcome != POOL_TAKEN) {
+      enum pool_outcome there = take_elsewhere(region, 1, out, &taken, held);
+      if (there != POOL_EXHAUSTED) outcome = there;
+    }
     if (outcome == POOL_TAKEN) return taken;
     if (outcome == POOL_REFUSED) return 0;
   }
   return 0;
 }
 
-void *copse_direct_alloc(unsigned class) {
+void *copse_direct_alloc(unsigned region) {
   void *p;
-  return copse_direct_take(class, 1, &p, NULL) ? p : NULL;
+  return copse_direct_take(region, 1, &p, NULL) ? p : NULL;
 }
 
-void *copse_direct_alloc_zero(unsigned class, bool *zero) {
+void *copse_direct_alloc_zero(unsigned region, bool *zero) {
   void *p;
-  enum pool_outcome outcome = copse_pool_take_one(&copse_pools[class], &p, zero);
+  enum pool_outcome outcome = copse_pool_take_one(&copse_pools[region], &p, zero);
   if (outcome == POOL_TAKEN) return p;
   *zero = false;
-  return outcome == POOL_EXHAUSTED ? copse_direct_alloc(class) : NULL;
+  return outcome == POOL_EXHAUSTED ? copse_direct_alloc(region) : NULL;
 }
 
 void copse_direct_put(unsigned n, void *const slots[], u64 *held) {
   /* From the end, so that what is left is always the first of them. */
   while (n) {
-    u64 class = region_of(slots[n - 1]);
+    u64 region = region_of(slots[n - 1]);
     unsigned to = n;
-    must(class < CLASSES);
-    while (n && region_of(slots[n - 1]) == class) n--;
-    copse_pool_put_held(&copse_pools[class], to - n, slots + n, held);
+    must(region < region_spans() && region_class(region) < CLASSES);
+    while (n && region_of(slots[n - 1]) == region) n--;
+    copse_pool_put_held(&copse_pools[region], to - n, slots + n, held);
   }
 }

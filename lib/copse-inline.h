@@ -25,11 +25,19 @@
 extern "C" {
 #endif
 
-/* The first bytes of a thread's cache.  Only its thread writes them, but for `base` and `bits`, which are constant. */
+/*
+ * The first bytes of a thread's cache.  Only its thread writes them, but for `key` and `bits`, which are constant.
+ *
+ *   p:           [ reservation ][ arena : 3 ][ class : 6 ][ offset : bits ]
+ *   p ^ key:     [      0      ][ 0: mine   ][ class     ][ offset        ]
+ *
+ * So a slot of the thread's own arena stands in the first 64 tops, and one that has come from a neighbour's stands apart.
+ */
+enum { COPSE_TOPS_ = 512 };
 struct copse_hot_ {
-  void **top[64]; /* by region; other threads may read them */
-  uintptr_t base; /* of the reservation; before the process's first allocation every pointer is foreign to it */
-  uint64_t bits;  /* of a region's offset */
+  void **top[COPSE_TOPS_]; /* other threads may read them; NULL, which is on a boundary: full, and never read */
+  uintptr_t key; /* of the thread's arena; before the process's first allocation every pointer is foreign to it */
+  uint64_t bits;
 };
 
 #ifdef COPSE_TLS_DYNAMIC
@@ -82,9 +90,14 @@ static inline void *copse_hot_alloc_(unsigned size_class) {
   return p;
 }
 
-/* pre: `region` is that of `p`. */
-static inline void copse_hot_free_(struct copse_hot_ *hot, uint64_t region, void *p) {
-  void **top = __atomic_load_n(&hot->top[region], __ATOMIC_RELAXED);
+static inline void copse_hot_free_by_address_(void *p) {
+  struct copse_hot_ *hot = copse_hot_of_thread_();
+  uint64_t place = ((uintptr_t)p ^ hot->key) >> hot->bits;
+  if (__builtin_expect(place >= COPSE_TOPS_, 0)) {
+    copse_free_slow_(p);
+    return;
+  }
+  void **top = __atomic_load_n(&hot->top[place], __ATOMIC_RELAXED);
   if (__builtin_expect(((uintptr_t)top & 1023) == 0, 0)) {
     copse_free_slow_(p);
     return;
@@ -92,17 +105,7 @@ static inline void copse_hot_free_(struct copse_hot_ *hot, uint64_t region, void
   /* relaxed: statistics read the slots of bundles that are in use. */
   __atomic_store_n(top, p, __ATOMIC_RELAXED);
   /* release: a child of fork that reads this top finds the slot written below it (copse_cache_fork_child). */
-  __atomic_store_n(&hot->top[region], top + 1, __ATOMIC_RELEASE);
-}
-
-static inline void copse_hot_free_by_address_(void *p) {
-  struct copse_hot_ *hot = copse_hot_of_thread_();
-  uint64_t region = ((uintptr_t)p - hot->base) >> hot->bits;
-  if (__builtin_expect(region > 63, 0)) {
-    copse_free_slow_(p);
-    return;
-  }
-  copse_hot_free_(hot, region, p);
+  __atomic_store_n(&hot->top[place], top + 1, __ATOMIC_RELEASE);
 }
 
 #ifdef COPSE_INSTRUMENTED
@@ -120,12 +123,10 @@ static inline void *copse_inline_alloc(size_t size) {
 
 static inline void copse_inline_free_unsized(void *ptr) { copse_hot_free_by_address_(ptr); }
 
-/* A size known at compile time is a class known at compile time; any other costs more than the address does. */
+/* By its address: that says whose slot it is, which a size does not, and costs no more than a size that is not constant. */
 static inline void copse_inline_free(void *ptr, size_t size) {
-  if (__builtin_constant_p(size) && size <= COPSE_CLASS_SIZE_MAX)
-    copse_hot_free_(copse_hot_of_thread_(), copse_class_(size), ptr);
-  else
-    copse_hot_free_by_address_(ptr);
+  (void)size;
+  copse_hot_free_by_address_(ptr);
 }
 
 #endif

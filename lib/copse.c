@@ -48,7 +48,7 @@ void *copse_alloc_slow_(unsigned class) {
     p = copse_cache_refill_owner(c, class);
     if (unlikely(!p)) p = last_resort(c, class);
   } else if (copse_started()) {
-    p = copse_direct_alloc(class);
+    p = copse_direct_alloc(region_at(0, class));
   }
   if (unlikely(!p)) return no_memory();
   errno = saved;
@@ -93,8 +93,8 @@ void *copse_alloc_zeroed(size_t size) {
     p = copse_hot_alloc_(class);
   } else {
     int saved = errno;
-    (void)copse_thread_cache();
-    p = copse_started() ? copse_direct_alloc_zero(class, &zero) : NULL;
+    struct cache *c = copse_thread_cache();
+    p = copse_started() ? copse_direct_alloc_zero(region_at(c ? c->arena : 0, class), &zero) : NULL;
     errno = saved;
     /* None in the pool: caches may have some. */
     if (unlikely(!p)) p = copse_hot_alloc_(class);
@@ -130,8 +130,8 @@ void copse_free_slow_(void *p) {
   if (unlikely(!p)) return; /* for the drop-in, whose free(NULL) comes here because NULL is foreign */
   int saved = errno;
   u64 region = region_of(p);
-  if (region >= REGION_SPANS) {
-    bool freed = region < REGION_OWN && copse_span_free(p);
+  if (region >= region_spans()) {
+    bool freed = region < region_own() && copse_span_free(p);
     must(freed); /* the guard has looked */
     (void)freed;
   } else {
@@ -183,7 +183,7 @@ void copse_free_batch(size_t size, size_t n, void *const ptrs[]) {
 size_t copse_usable_size(const void *ptr) {
   if (INSTRUMENTED) return copse_guard_size(SITE("copse_usable_size"), ptr);
   u64 region = region_of(ptr);
-  return region < REGION_SPANS ? class_size((unsigned)region) : copse_span_size(ptr);
+  return region < region_spans() ? class_size(region_class(region)) : copse_span_size(ptr);
 }
 
 size_t copse_good_size(size_t size) {
@@ -194,15 +194,14 @@ size_t copse_good_size(size_t size) {
 }
 
 /*
- * Whether an allocation may stay where it is.  Whatever size is given to its free later, from `size` to the usable one, its
- * class is a promise of alignment that the slot must keep: so it stays in its class, or in a power of two at most twice as
- * large, which is as aligned as anything below; and never in a span, which no bundle may hold.
+ * Whether an allocation may stay where it is: in its class, or in a power of two at most twice as large, which is as aligned as
+ * anything below; and never in a span, which no bundle may hold.
  */
 static bool stays(u64 region, u64 size) {
-  if (region >= REGION_SPANS || size > COPSE_CLASS_SIZE_MAX) return false;
-  unsigned class = class_of_size(size);
-  u64 room = class_size((unsigned)region);
-  return region == class || (region > class && is_power_of_two(room) && size > room / 2);
+  if (region >= region_spans() || size > COPSE_CLASS_SIZE_MAX) return false;
+  unsigned class = class_of_size(size), there = region_class(region);
+  u64 room = class_size(there);
+  return there == class || (there > class && is_power_of_two(room) && size > room / 2);
 }
 
 void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
@@ -210,7 +209,7 @@ void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
   if (!ptr) return copse_alloc(new_size);
   u64 region = region_of(ptr);
   if (stays(region, new_size)) return ptr;
-  if (new_size > COPSE_CLASS_SIZE_MAX && region >= REGION_SPANS) {
+  if (new_size > COPSE_CLASS_SIZE_MAX && region >= region_spans()) {
     int saved = errno;
     void *moved = new_size <= PTRDIFF_MAX ? copse_span_resize(ptr, new_size) : NULL;
     errno = saved;

@@ -164,6 +164,7 @@ struct copse_class_stats {
 struct copse_stats {
   uint64_t page_size;         /* bytes */
   uint64_t reserved;          /* bytes of address space */
+  uint64_t arenas;            /* homes of slots, among which threads are spread */
   uint64_t committed;         /* bytes made accessible for slots and spans */
   uint64_t in_use;            /* bytes of blocks and spans that may have pages: what "limit" limits */
   uint64_t metadata;          /* bytes made accessible for copse itself */

@@ -16,7 +16,8 @@ static void prepare(void) {
   copse_lock_acquire(&copse_start_lock);
   copse_lock_acquire(&copse_span_lock);
   copse_quarantine_lock();
-  for (unsigned class = 0; class < CLASSES; class++) copse_lock_acquire(&copse_pools[class].lock);
+  copse_pools_lock();
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_lock_acquire(&p->lock);
   /* Other libraries' handlers may run from here on, and allocate. */
   copse_lock_seize();
   copse_annotate_leave();
@@ -25,7 +26,8 @@ static void prepare(void) {
 static void parent(void) {
   copse_annotate_enter();
   copse_lock_yield();
-  for (unsigned class = CLASSES; class-- > 0;) copse_lock_release(&copse_pools[class].lock);
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_lock_release(&p->lock);
+  copse_pools_unlock();
   copse_quarantine_unlock();
   copse_lock_release(&copse_span_lock);
   copse_lock_release(&copse_start_lock);
@@ -37,8 +39,7 @@ static void child(void) {
   copse_side_thread_forget();
   copse_span_fork_child();
   /* Slots that a trim of another thread had detached, and that thread is not here. */
-  for (unsigned class = 0; class < CLASSES; class++) {
-    struct pool *p = &copse_pools[class];
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) {
     p->lost += p->detached;
     p->detached = 0;
     p->growing = 0;

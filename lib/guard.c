@@ -57,19 +57,19 @@ static u64 promised(u64 size) { return size > 16 && size <= 4096 && is_power_of_
 
 static struct place place_of_start(void *p) {
   unsigned region = (unsigned)region_of(p);
-  if (region < REGION_SPANS) return copse_place_at(region, pool_slot(&copse_pools[region], p));
-  return copse_place_at(REGION_SPANS, (u64)((char *)p - region_base(REGION_SPANS)) / GRANULE);
+  if (region < region_spans()) return copse_place_at(region, pool_slot(&copse_pools[region], p));
+  return copse_place_at(CLASS_SPANS, (u64)((char *)p - region_base(region_spans())) / GRANULE);
 }
 
 /* What was freed here before is to be as it was left. */
 static void check_freed(const struct site *at, const struct place *place, bool zeroed) {
   if (!bytes_unwatched()) return;
   /* A span may be longer than the one that was here. */
-  u64 room = place->class < REGION_SPANS ? place->room : min_u64(place->room, place->side->size + REDZONE);
+  u64 room = place->class < CLASS_SPANS ? place->room : min_u64(place->room, place->side->size + REDZONE);
   /* relaxed: a figure; who gave pages of this slot back did so before it came here. */
   bool given_back = load_relaxed(&copse_vm_counters.decommitted) != 0;
   /* A span may have been cleared already. */
-  if (zeroed && place->class == REGION_SPANS) given_back = true;
+  if (zeroed && place->class == CLASS_SPANS) given_back = true;
   const char *broken = copse_guard_fill_broken(place->start, room, given_back);
   if (broken) copse_report_misuse(at, "written after free", broken, 0, broken);
 }
@@ -78,7 +78,7 @@ static void check_freed(const struct site *at, const struct place *place, bool z
 static void forget_inner(const struct place *place) {
   u64 end = place->slot + (place->room + GRANULE - 1) / GRANULE;
   for (u64 granule = place->slot + 1; granule < end; granule++)
-    set_state(copse_side_at(REGION_SPANS, granule), SIDE_NEVER);
+    set_state(copse_side_at(CLASS_SPANS, granule), SIDE_NEVER);
 }
 
 static void hand_out(const struct site *at, void *p, u64 size, u64 alignment, bool zeroed) {
@@ -92,7 +92,7 @@ static void hand_out(const struct site *at, void *p, u64 size, u64 alignment, bo
   /* acquire: as above. */
   bool mine = cas_acquire(&side->state, &state, (u8)SIDE_BUSY);
   must(mine);
-  if (place.class == REGION_SPANS) forget_inner(&place);
+  if (place.class == CLASS_SPANS) forget_inner(&place);
   side->size = size;
   side->alignment = alignment ? (u8)lowest_bit(alignment) : 0;
   side->alloc_stack = copse_stack_capture(at->caller, at->frame);
@@ -100,7 +100,7 @@ static void hand_out(const struct site *at, void *p, u64 size, u64 alignment, bo
   side->free_stack = side->free_thread = 0;
   copse_annotate_alloc(p, size, place.room, zeroed);
   if (bytes_unwatched()) copse_guard_canary_set(p, size, place.room);
-  if (zeroed && (place.class < REGION_SPANS || copse_tools)) memset(p, 0, size);
+  if (zeroed && (place.class < CLASS_SPANS || copse_tools)) memset(p, 0, size);
   set_state(side, SIDE_LIVE);
 }
 
@@ -150,7 +150,7 @@ static bool find_start(const struct site *at, const void *p, u64 size, struct pl
     return false;
   }
   u64 region = region_of(p);
-  if (likely(region < REGION_SPANS)) {
+  if (likely(region < region_spans())) {
     const struct pool *pool = &copse_pools[region];
     u64 slot = pool_slot(pool, p);
     if (likely((const char *)p >= pool->start && slot < pool->slots_max && pool_address(pool, slot) == p &&
@@ -220,7 +220,7 @@ static void let_go(const struct site *at, unsigned class, u64 slot) {
   }
   copse_annotate_recycle(place.start, place.room);
   set_state(place.side, SIDE_FREE);
-  if (class < REGION_SPANS) {
+  if (class < CLASS_SPANS) {
     copse_hot_free_by_address_(place.start);
   } else {
     bool freed = copse_span_free(place.start);
@@ -296,7 +296,7 @@ u64 copse_guard_size(const struct site *at, const void *p) {
 
 void copse_guard_flush_at(const struct site *at) {
   u64 slot;
-  for (unsigned class = 0; class <= REGION_SPANS; class ++) /* What others put in meanwhile can wait. */
+  for (unsigned class = 0; class <= CLASS_SPANS; class ++) /* What others put in meanwhile can wait. */
     for (u64 n = copse_quarantine_slots(class); n && copse_quarantine_take(class, true, &slot); n--)
       let_go(at, class, slot);
 }

@@ -55,7 +55,7 @@ __attribute__((destructor(101))) static void list_leaks(void) {
     copse_annotate_leave();
   }
   /* They are not to be read any more. */
-  copse_annotate_own_words(region_base(REGION_OWN), region_size());
+  copse_annotate_own_words(region_base(region_own()), region_size());
   for (unsigned class = 0; class < CLASSES; class++)
     copse_annotate_own_words(&copse_pools[class].start, sizeof copse_pools[class].start);
   copse_annotate_own_words(&copse_span_state.base, sizeof copse_span_state.base);

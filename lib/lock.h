@@ -14,7 +14,8 @@ enum lock_rank {
   RANK_START = 1, /* the process's first call, and the registration of what runs at fork */
   RANK_SPAN,      /* runs of granules and the span cache */
   RANK_QUARANTINE, /* what is held back, instrumented */
-  RANK_POOL,      /* + class: one size class */
+  RANK_ARENAS,    /* the pools of another arena are made */
+  RANK_POOL,      /* + region: one size class of an arena */
 };
 
 struct lock {

@@ -6,22 +6,27 @@
 #include "tunables.h"
 #include "vm.h"
 
-struct pool copse_pools[CLASSES];
+struct pool copse_pools[CLASS_REGIONS];
 
-static bool pool_start(struct pool *p, unsigned class, struct pool_first *first) {
+static struct lock arenas_lock = LOCK_INITIALIZER(RANK_ARENAS);
+static u32 arenas; /* with pools */
+
+static bool pool_start(struct pool *p, unsigned region, struct pool_first *first) {
+  unsigned class = region_class(region);
+  p->region = region;
   p->class = class;
   p->size = class_size(class);
   p->shift = lowest_bit(p->size);
   p->inverse = class_inverse(p->size >> p->shift);
-  u64 colour = round_down(class_colour(class), copse_vm_facts.page);
-  p->start = region_base(class) + colour;
+  u64 colour = round_down(class_colour(class, region_arena(region)), copse_vm_facts.page);
+  p->start = region_base(region) + colour;
   p->slotwise = p->size >= SLOTWISE_SIZE;
   p->slots_max = (region_size() - colour) / p->size;
   if (!p->slotwise) p->slots_max = round_down(p->slots_max, 64);
   p->first = first;
   p->ready = POOL_DENSE;
   p->marked = CHAIN_NONE;
-  copse_lock_init(&p->lock, RANK_POOL + class);
+  copse_lock_init(&p->lock, RANK_POOL + region);
 
   u64 blocks = (p->slots_max + 63) >> 6, trees = (blocks + BIT_TREE_SIZE - 1) >> BIT_TREE_BITS;
   if (blocks > POOL_DENSE) {
@@ -42,12 +47,46 @@ static bool pool_start(struct pool *p, unsigned class, struct pool_first *first)
   return true;
 }
 
-bool copse_pools_start(void) {
+static bool arena_start(unsigned arena) {
   struct pool_first *first = copse_region_own_committed(sizeof(struct pool_first) * CLASSES, 4096);
   if (!first) return false;
-  for (unsigned class = 0; class < CLASSES; class++)
-    if (!pool_start(&copse_pools[class], class, &first[class])) return false;
+  for (unsigned class = 0; class < CLASSES; class++) {
+    unsigned region = region_at(arena, class);
+    if (!pool_start(&copse_pools[region], region, &first[class])) return false;
+  }
+  /* release: pairs with the acquire in copse_pools_arenas: the pools may be used. */
+  store_release(&arenas, arena + 1);
   return true;
+}
+
+bool copse_pools_start(void) {
+  store_relaxed(&arenas, (u32)0);
+  return arena_start(0);
+}
+
+unsigned copse_pools_arenas(void) {
+  /* acquire: pairs with the release in arena_start. */
+  return load_acquire(&arenas);
+}
+
+bool copse_pools_reach(unsigned arena) {
+  bool reached = arena < copse_pools_arenas();
+  if (likely(reached)) return true;
+  must(arena < copse_regions.arenas);
+  copse_lock_acquire(&arenas_lock);
+  /* relaxed: only what holds the lock writes it. */
+  do reached = arena < load_relaxed(&arenas);
+  while (!reached && arena_start(load_relaxed(&arenas)));
+  copse_lock_release(&arenas_lock);
+  return reached;
+}
+
+void copse_pools_lock(void) {
+  if (copse_regions.arenas > 1) copse_lock_acquire(&arenas_lock);
+}
+
+void copse_pools_unlock(void) {
+  if (copse_regions.arenas > 1) copse_lock_release(&arenas_lock);
 }
 
 void copse_pool_place_locked(struct pool *p, u64 block) {
@@ -180,7 +219,7 @@ static enum pool_outcome take(struct pool *p, unsigned n, void *out[], unsigned 
       n = 1;
     }
   }
-  if (held && pieces) store_relaxed(held, held_blank(p->class, *taken));
+  if (held && pieces) store_relaxed(held, held_blank(p->region, *taken));
   copse_lock_release(&p->lock);
   if (!pieces) return POOL_REFUSED;
   spread(p, g, pieces, *taken, out);

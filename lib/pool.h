@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One size class: its region, its blocks of 64 slots, and which slots are free.
+ * One size class in one arena: its region, its blocks of 64 slots, and which slots are free.
  *
  * A block's metadata is one word: bit i set = slot i is free.  A block with free slots stands in exactly one chain:
  *   PARTIAL  some of its slots are free
@@ -52,7 +52,7 @@ struct pool {
   char *start;        /* slot 0 */
   u64 size, inverse;  /* slot = (offset >> shift) * inverse */
   u64 slots_max;
-  unsigned class, shift;
+  unsigned class, shift, region;
   bool slotwise;
   struct pool_first *first;
   u64 *words;         /* of the blocks from POOL_DENSE on; word of block b is words[b] */
@@ -79,10 +79,27 @@ struct pool {
   u64 marked;         /* which huge page of the system's was marked last since the last trim; CHAIN_NONE: none */
 } __attribute__((aligned(APART)));
 
-hidden extern struct pool copse_pools[CLASSES];
+/* By region. */
+hidden extern struct pool copse_pools[CLASS_REGIONS];
 
-/* Once, after copse_region_start.  false: no memory. */
+/* Once, after copse_region_start: those of arena 0.  false: no memory. */
 hidden bool copse_pools_start(void);
+/*
+ * Makes sure that the pools of an arena, 0 to copse_regions.arenas - 1, and of those before it are there.  Any thread; no
+ * pool's lock is held.  false: no memory.
+ */
+hidden bool copse_pools_reach(unsigned arena);
+/* How many arenas have pools. */
+hidden unsigned copse_pools_arenas(void);
+/* Fork holds this from before the pools' locks, so that no arena comes in between.  Not where there is one arena only. */
+hidden void copse_pools_lock(void);
+hidden void copse_pools_unlock(void);
+
+/* The pool after it, in the order of their locks; those that are there: for (p = copse_pools; p < pools_end(); p = pool_after(p)). */
+static inline struct pool *pool_after(struct pool *p) {
+  return p + (p->class == CLASSES - 1 ? ARENA_REGIONS - CLASSES + 1 : 1);
+}
+static inline struct pool *pools_end(void) { return copse_pools + copse_pools_arenas() * ARENA_REGIONS; }
 
 enum pool_outcome {
   POOL_TAKEN,

@@ -15,11 +15,10 @@
 /* Blocks whose sparse metadata is made accessible at a time, and blocks that one step publishes at most. */
 enum { READY_BLOCKS = 8192, STEP_BLOCKS = 4096 };
 
-static u64 unit_of(const struct pool *p) { return p->slotwise ? 1 : 64; }
-
+/* Ranges end where a page does: what is on a page with slots that are not there yet could never be given back. */
 /* How many slots the next step from the frontier takes, before the region's end is looked at. */
 static u64 step_locked(struct pool *p, u64 need, bool big) {
-  u64 unit = unit_of(p), slots = round_up(need, unit);
+  u64 unit = pool_unit(p), slots = round_up(need, unit);
   if (!big) return slots;
   /* relaxed: parameters stand on their own. */
   u64 least = load_relaxed(&copse_tunables.growth_min), most = load_relaxed(&copse_tunables.growth_max);
@@ -30,7 +29,7 @@ static u64 step_locked(struct pool *p, u64 need, bool big) {
 
 static void claim_failed_locked(struct pool *p, u64 need, bool small, struct growth *g) {
   struct slot_range *last = &p->failed[p->fails - 1];
-  u64 slots = last->to - last->from, some = small ? min_u64(slots, round_up(need, unit_of(p))) : slots;
+  u64 slots = last->to - last->from, some = small ? min_u64(slots, round_up(need, pool_unit(p))) : slots;
   g->range = (struct slot_range){last->from, last->from + some};
   last->from += some;
   if (last->from == last->to) p->fails--;

@@ -22,11 +22,11 @@ static struct quarantine {
   u64 oldest, newest; /* slot + 1; 0: none */
   /* Written under the lock, read by anybody. */
   u64 bytes, slots;
-} __attribute__((aligned(APART))) held[REGION_SPANS + 1];
+} __attribute__((aligned(APART))) held[CLASS_SPANS + 1];
 
 void copse_quarantine_start(void) {
   copse_lock_init(&list_lock, RANK_QUARANTINE);
-  for (unsigned class = 0; class <= REGION_SPANS; class++)
+  for (unsigned class = 0; class <= CLASS_SPANS; class++)
     held[class].oldest = held[class].newest = held[class].bytes = held[class].slots = 0;
 }
 

@@ -16,7 +16,7 @@
 /* Once. */
 hidden void copse_quarantine_start(void);
 /*
- * Appends slot `slot` of a class (or granule, with REGION_SPANS), `room` bytes: of a class the size of its slots, of a span
+ * Appends slot `slot` of a class (or granule, with CLASS_SPANS), `room` bytes: of a class the size of its slots, of a span
  * counted in whole granules.  Its record is QUARANTINE.
  */
 hidden void copse_quarantine_put(unsigned class, u64 slot, u64 room);

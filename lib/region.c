@@ -24,19 +24,29 @@ static u64 at_most(u64 wanted) {
 static u64 at_most(u64 wanted) { return wanted; }
 #endif
 
-bool copse_region_start(void) {
-  u64 wanted = at_most(load_relaxed(&copse_tunables.reserve));
-  unsigned bits = highest_bit(wanted / REGIONS);
-  if (bits > REGION_BITS_MAX) bits = REGION_BITS_MAX;
-  for (; bits >= REGION_BITS_MIN; bits--) {
-    char *base = copse_vm_reserve((u64)REGIONS << bits, (u64)1 << 30);
+/* One arena, or room for all of them: each layout from its largest down to its least. */
+static bool reserve(u64 wanted, unsigned arenas) {
+  bool one = arenas == 1;
+  unsigned regions = one ? ARENA_REGIONS : CLASS_REGIONS + OTHER_REGIONS;
+  unsigned most = one ? REGION_BITS_MAX : REGION_BITS_MAX_ARENAS, least = one ? REGION_BITS_MIN : REGION_BITS_MIN_ARENAS;
+  unsigned bits = highest_bit(wanted / regions);
+  if (bits > most) bits = most;
+  for (; bits >= least; bits--) {
+    u64 classes = (u64)(one ? ARENA_REGIONS : CLASS_REGIONS) << bits;
+    char *base = copse_vm_reserve((u64)regions << bits, max_u64(classes, (u64)1 << 30));
     if (!base) continue;
-    copse_regions.base = base;
-    copse_regions.bits = bits;
+    copse_regions = (struct regions){base, bits, arenas, one ? CLASS_SPANS : CLASS_REGIONS, regions};
     own_next = 0;
     return true;
   }
   return false;
+}
+
+bool copse_region_start(void) {
+  u64 wanted = at_most(load_relaxed(&copse_tunables.reserve));
+  /* relaxed: a parameter stands on its own. */
+  unsigned arenas = (unsigned)load_relaxed(&copse_tunables.arenas);
+  return (arenas > 1 && reserve(wanted, arenas)) || reserve(wanted, 1);
 }
 
 void *copse_region_own(u64 bytes, u64 alignment) {
@@ -45,7 +55,7 @@ void *copse_region_own(u64 bytes, u64 alignment) {
   for (;;) {
     u64 at = round_up(next, alignment);
     if (at + bytes > region_size() || at + bytes < at) return NULL;
-    if (cas_relaxed(&own_next, &next, at + bytes)) return region_base(REGION_OWN) + at;
+    if (cas_relaxed(&own_next, &next, at + bytes)) return region_base(region_own()) + at;
   }
 }
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reservation, and address to class by arithmetic.
+ * The reservation, and address to arena and class by arithmetic.
  *
- *   base                                                                      base + 2^(R+6), 1 GB-aligned
- *   |-- class 0 --|-- class 1 --| ... |-- class 59 --|-- spans: 3 regions --|-- copse's own: 1 region --|
+ *   base, aligned                                                                                     1 GB-aligned
+ *   |-- arena 0: class 0 .. class 59, 4 unused --| ... |-- arena 7 --|-- spans: 31 regions --|-- copse's own: 1 region --|
  *
- *   p - base:   [ region : R+5..R ][ offset : R-1..0 ]
+ *   p - base:   [ arena : R+8..R+6 ][ class : R+5..R ][ offset : R-1..0 ]
+ *
+ * Where there is one arena, its four unused regions are the spans', 3, and copse's own: 64 regions in all.
+ * The base is aligned to what all classes take, so that p ^ base is p - base for them, and beyond them it is larger.
  *
  * All of it is constant after copse_region_start, which runs once before any other thread knows of copse.
  * copse's own region holds all metadata: never beside the data, and never unmapped.
@@ -15,21 +18,37 @@
 
 #include "base.h"
 
-enum { REGIONS = 64, REGION_SPANS = 60, REGION_OWN = 63 };
+/* Regions of an arena, of all arenas, and of spans and copse's own behind several arenas. */
+enum { ARENA_REGIONS = 64, ARENA_ROWS = 8, CLASS_REGIONS = ARENA_ROWS * ARENA_REGIONS, OTHER_REGIONS = 32 };
+/* Stands for the spans where a class is named. */
+enum { CLASS_SPANS = 60 };
 
 struct regions {
   char *base;
   unsigned bits;     /* R */
+  unsigned arenas;   /* 1 to ARENA_ROWS */
+  unsigned spans;    /* the first region that is the spans' */
+  unsigned count;    /* the last one is copse's own */
 };
 hidden extern struct regions copse_regions;
 
 /* Reserves: as much as the parameter "reserve" says, halved until it fits.  false: not even the least fits. */
 hidden bool copse_region_start(void);
 
+static inline unsigned region_spans(void) { return copse_regions.spans; }
+static inline unsigned region_own(void) { return copse_regions.count - 1; }
+/* Bytes of all. */
+static inline u64 region_reserved(void) { return (u64)copse_regions.count << copse_regions.bits; }
 static inline char *region_base(unsigned region) { return copse_regions.base + ((u64)region << copse_regions.bits); }
 static inline u64 region_size(void) { return (u64)1 << copse_regions.bits; }
-/* Which region `p` is in: REGIONS or above for a foreign pointer. */
+/* Which region `p` is in: copse_regions.count or above for a foreign pointer. */
 static inline u64 region_of(const void *p) { return ((uptr)p - (uptr)copse_regions.base) >> copse_regions.bits; }
+
+/* Of a region below region_spans(). */
+static inline unsigned region_class(u64 region) { return (unsigned)(region % ARENA_REGIONS); }
+static inline unsigned region_arena(u64 region) { return (unsigned)(region / ARENA_REGIONS); }
+static inline unsigned region_at(unsigned arena, unsigned class) { return arena * ARENA_REGIONS + class; }
+static inline u64 region_spans_size(void) { return (u64)(region_own() - region_spans()) << copse_regions.bits; }
 
 /*
  * Address space of copse's own, without access yet, from the calling thread alone or from any (atomic bump).

@@ -12,22 +12,29 @@ struct cache *copse_cache_first(void) {
   return load_acquire(&registry);
 }
 
-static void reset_tops(struct cache *c) {
-  for (unsigned i = 0; i < REGIONS; i++) store_relaxed(&c->hot.top[i], dummy_top());
+/* Records go round the arenas; the first has one of its own until there are more records than arenas. */
+static void settle(struct cache *c, unsigned number) {
+  unsigned arena = number % copse_regions.arenas;
+  c->number = number;
+  /* Without memory for another arena any that there is will do. */
+  c->arena = copse_pools_reach(arena) ? arena : 0;
+  c->hot.key = (uptr)copse_regions.base ^ ((u64)region_at(c->arena, 0) << copse_regions.bits);
 }
 
 static struct cache *record_make(void) {
   struct cache *c = copse_region_own_committed(sizeof *c, APART);
   if (!c) return NULL;
-  reset_tops(c);
-  c->hot.base = (uptr)copse_regions.base;
+  /* Its own; the neighbours' are NULL until they are used. */
+  for (unsigned place = 0; place < ARENA_REGIONS; place++) store_relaxed(&c->hot.top[place], dummy_top());
   c->hot.bits = copse_regions.bits;
   c->taken = 1;
-  /* relaxed: the CAS below checks it. */
-  struct cache *head = load_relaxed(&registry);
-  do c->next = head;
-  /* release: pairs with the acquire in copse_cache_first. */
-  while (!cas_release(&registry, &head, c));
+  struct cache *head;
+  do {
+    /* The acquire in it: the number of the one before is visible. */
+    c->next = head = copse_cache_first();
+    settle(c, head ? head->number + 1 : 0);
+    /* release: pairs with the acquire in copse_cache_first. */
+  } while (!cas_release(&registry, &head, c));
   return c;
 }
 
@@ -51,28 +58,10 @@ void copse_cache_detach_owner(struct cache *c) {
   store_release(&c->taken, (u32)0);
 }
 
-#if INSTRUMENTED
-bool copse_cache_has_owner(struct cache *c, unsigned class, const void *p) {
-  void **top = load_relaxed(&c->hot.top[class]);
-  if (top != dummy_top())
-    for (void **slot = bundle_bottom(bundle_of(top)); slot < top; slot++)
-      if (*slot == p) return true;
-  /* acquire, release: as in every exchange of a spare.  Away from its place nobody else reads or takes it. */
-  u64 word = exchange_acquire(&c->spare[class], (u64)0), none = 0;
-  if (!word) return false;
-  struct bundle *b = spare_bundle(word);
-  bool found = false;
-  for (u64 i = 0; i < (word & SPARE_COUNT); i++) found = found || b->bottom[i] == p;
-  bool back = cas_release(&c->spare[class], &none, word);
-  must(back); /* others only take spares */
-  return found;
-}
-#endif
-
 bool copse_cache_holds(const struct cache *c) {
-  for (unsigned class = 0; class < CLASSES; class++)
+  for (unsigned place = 0; place < places(); place++)
     /* relaxed: a figure, through which nothing is read. */
-    if (load_relaxed(&c->hot.top[class]) != dummy_top()) return true;
+    if (top_is_open(load_relaxed(&c->hot.top[place]))) return true;
   return false;
 }
 
@@ -84,15 +73,18 @@ bool copse_cache_holds(const struct cache *c) {
 static void placed(struct bundle *b) { store_relaxed(&b->held, load_relaxed(&b->held) | HELD_PLACED); }
 
 static void mark_places(void) {
-  for (struct cache *c = copse_cache_first(); c; c = c->next)
+  for (struct cache *c = copse_cache_first(); c; c = c->next) {
+    for (unsigned place = 0; place < places(); place++) {
+      void **top = load_relaxed(&c->hot.top[place]);
+      if (top_is_open(top)) placed(bundle_of(top));
+    }
     for (unsigned class = 0; class < CLASSES; class++) {
-      void **top = load_relaxed(&c->hot.top[class]);
-      if (top != dummy_top()) placed(bundle_of(top));
       u64 spare = load_relaxed(&c->spare[class]);
       if (spare) placed(spare_bundle(spare));
     }
-  for (unsigned class = 0; class < CLASSES; class++) {
-    u64 head = load_relaxed(&recycler_of(class, 0)->head.low);
+  }
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) {
+    u64 head = load_relaxed(&copse_recyclers[p->region].head.low);
     struct bundle *b = (struct bundle *)(head & ~RECYCLER_COUNT);
     for (u64 i = head & RECYCLER_COUNT; i--; b = load_relaxed(&b->next)) placed(b);
   }
@@ -102,7 +94,7 @@ static void mark_places(void) {
  * by their addresses. */
 static void lose(struct bundle *b, u64 held) {
   unsigned count = held_count(held);
-  if (held & HELD_BLANK) copse_pools[held_class(held)].lost += count;
+  if (held & HELD_BLANK) copse_pools[held_region(held)].lost += count;
   else
     for (unsigned i = 0; i < count; i++) copse_pools[region_of(b->bottom[i])].lost++;
   store_relaxed(&b->held, (u64)0);

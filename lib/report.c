@@ -101,11 +101,11 @@ enum { NEAR = 64 };
 
 void copse_report_describe(const void *address) {
   const char *p = address;
-  if (!copse_regions.base || region_of(p) >= REGIONS) return;
+  if (!copse_regions.base || region_of(p) >= copse_regions.count) return;
   struct place place = copse_place_of(p);
   if (!place.side) {
     copse_report_say("  %p is in %s", address,
-                     region_of(p) == REGION_OWN ? "copse's own memory" : "copse's address space, in no block");
+                     region_of(p) == region_own() ? "copse's own memory" : "copse's address space, in no block");
     return;
   }
   say_where(p, &place);

@@ -52,7 +52,7 @@ static bool before(const struct group *a, const struct group *b) {
 u64 copse_report_leaks(void) {
   u64 blocks = 0, bytes = 0;
   memset(groups, 0, sizeof groups);
-  for (unsigned class = 0; class <= REGION_SPANS; class ++) blocks += count(class);
+  for (unsigned class = 0; class <= CLASS_SPANS; class ++) blocks += count(class);
   if (!blocks) return 0;
   for (unsigned i = 0; i <= GROUPS; i++) bytes += groups[i].bytes;
   copse_report_say("copse: never freed: %llu bytes in %llu blocks", (unsigned long long)bytes,

@@ -14,12 +14,12 @@ enum side_state copse_place_state(const struct place *place) {
   return (enum side_state)load_acquire(&place->side->state);
 }
 
-static char *span_start(u64 granule) { return region_base(REGION_SPANS) + granule * GRANULE; }
+static char *span_start(u64 granule) { return region_base(region_spans()) + granule * GRANULE; }
 static u64 granules_of(u64 bytes) { return (bytes + GRANULE - 1) / GRANULE; }
 
 struct place copse_place_at(unsigned class, u64 slot) {
   struct place place = {.class = class, .slot = slot, .side = copse_side_at(class, slot)};
-  if (class < REGION_SPANS) {
+  if (class < CLASS_SPANS) {
     place.start = pool_address(&copse_pools[class], slot);
     place.room = copse_pools[class].size;
   } else {
@@ -40,15 +40,15 @@ static struct place in_pool(unsigned class, const void *p) {
 
 /* The span that exists around a granule; else the latest that did, if its record was not used since. */
 static struct place in_spans(const void *p) {
-  u64 at = ((uptr)p - (uptr)region_base(REGION_SPANS)) / GRANULE;
+  u64 at = ((uptr)p - (uptr)region_base(region_spans())) / GRANULE;
   for (u64 first = at + 1; first-- > 0;) {
     u64 length = copse_span_size(span_start(first));
     if (!length) continue;
-    if (first + granules_of(length) <= at || !copse_side_known(REGION_SPANS, first)) break;
-    return copse_place_at(REGION_SPANS, first);
+    if (first + granules_of(length) <= at || !copse_side_known(CLASS_SPANS, first)) break;
+    return copse_place_at(CLASS_SPANS, first);
   }
-  for (u64 first = at + 1; first-- > 0 && copse_side_known(REGION_SPANS, first);) {
-    struct place place = copse_place_at(REGION_SPANS, first);
+  for (u64 first = at + 1; first-- > 0 && copse_side_known(CLASS_SPANS, first);) {
+    struct place place = copse_place_at(CLASS_SPANS, first);
     if (copse_place_state(&place) == SIDE_NEVER) continue;
     return first + granules_of(place.room) > at ? place : NOWHERE;
   }
@@ -58,13 +58,13 @@ static struct place in_spans(const void *p) {
 struct place copse_place_of(const void *p) {
   u64 region = region_of(p);
   if (!copse_regions.base) return NOWHERE;
-  if (region < REGION_SPANS) return in_pool((unsigned)region, p);
-  return region < REGION_OWN ? in_spans(p) : NOWHERE;
+  if (region < region_spans()) return in_pool((unsigned)region, p);
+  return region < region_own() ? in_spans(p) : NOWHERE;
 }
 
 u64 copse_place_next(unsigned class, u64 from) {
   /* relaxed: a bound; records below it may still be unknown. */
-  u64 end = class < REGION_SPANS ? load_relaxed(&copse_pools[class].frontier) : 3 * region_size() / GRANULE;
+  u64 end = class < CLASS_SPANS ? load_relaxed(&copse_pools[class].frontier) : region_spans_size() / GRANULE;
   const u64 step = REACH_STEP / sizeof(struct side);
   while (from < end && !copse_side_known(class, from)) from = round_up(from + 1, step);
   return from < end ? from : ~(u64)0;

@@ -9,7 +9,7 @@
 #ifdef COPSE_INSTRUMENTED
 
 struct place {
-  unsigned class; /* or REGION_SPANS */
+  unsigned class; /* or CLASS_SPANS */
   u64 slot;       /* or granule */
   char *start;
   u64 room;          /* bytes from start that belong to it */

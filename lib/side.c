@@ -19,7 +19,7 @@
 static struct {
   struct reach reach;
   u64 bytes;
-  u64 offset[REGION_SPANS + 2]; /* of a class's first record, of the spans', and the end */
+  u64 offset[CLASS_SPANS + 2]; /* of a class's first record, of the spans', and the end */
 } sides;
 
 /* The regions of the spans are divided by this. */
@@ -27,12 +27,12 @@ static struct {
 
 bool copse_side_start(void) {
   u64 at = 0;
-  for (unsigned class = 0; class <= REGION_SPANS; class ++) {
-    u64 slots = class < CLASSES ? region_size() / class_size(class) : 3 * region_size() / SPAN_UNIT;
+  for (unsigned class = 0; class <= CLASS_SPANS; class ++) {
+    u64 slots = class < CLASSES ? region_size() / class_size(class) : region_spans_size() / SPAN_UNIT;
     sides.offset[class] = at;
     at += round_up((slots + 1) * sizeof(struct side), REACH_STEP);
   }
-  sides.offset[REGION_SPANS + 1] = at;
+  sides.offset[CLASS_SPANS + 1] = at;
   u64 *steps = copse_region_own_committed(reach_bits_bytes(at), APART);
   char *base = steps ? copse_vm_reserve(at, REACH_STEP) : NULL;
   if (!base) return false;
@@ -54,14 +54,14 @@ static bool commit(unsigned class, u64 from, u64 to) {
 }
 
 bool copse_side_commit(unsigned class, u64 from, u64 to) { return commit(class, from, to); }
-bool copse_side_commit_spans(u64 from, u64 to) { return commit(REGION_SPANS, from, to); }
+bool copse_side_commit_spans(u64 from, u64 to) { return commit(CLASS_SPANS, from, to); }
 
 struct side *copse_side_at(unsigned class, u64 slot) {
   return (struct side *)(void *)(sides.reach.base + offset_of(class, slot));
 }
 
 bool copse_side_known(unsigned class, u64 slot) {
-  if (!sides.reach.base || class > REGION_SPANS) return false;
+  if (!sides.reach.base || class > CLASS_SPANS) return false;
   if (slot >= (sides.offset[class + 1] - sides.offset[class]) / sizeof(struct side)) return false;
   return copse_region_reached(&sides.reach, offset_of(class, slot));
 }

@@ -41,7 +41,7 @@ hidden bool copse_side_start(void);
 hidden bool copse_side_commit(unsigned class, u64 from, u64 to);
 /* The same for granules of the spans. */
 hidden bool copse_side_commit_spans(u64 from, u64 to);
-/* The record of a slot of a class, or, with class REGION_SPANS, of a granule.  pre: committed. */
+/* The record of a slot of a class, or, with class CLASS_SPANS, of a granule.  pre: committed. */
 hidden struct side *copse_side_at(unsigned class, u64 slot);
 /* Whether that record may be read: any class, any slot. */
 hidden bool copse_side_known(unsigned class, u64 slot);

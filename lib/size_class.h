@@ -42,10 +42,12 @@ static inline u64 class_alignment(unsigned class) {
 }
 
 /*
- * Where in its region a class's first slot stands, in bytes: a page further for each class, for regions agree in all
- * their low address bits, and so would fight for the same sets of the TLB and the caches.
+ * Where in its region a class's first slot stands, in bytes: a page further for each class of each arena, for regions agree
+ * in all their low address bits, and so would fight for the same sets of the TLB and the caches.
  */
-static inline u64 class_colour(unsigned class) { return round_down((u64)class << 12, max_u64(class_alignment(class), 4096)); }
+static inline u64 class_colour(unsigned class, unsigned arena) {
+  return round_down((class + 61 * (u64)arena) << 12, max_u64(class_alignment(class), 4096));
+}
 
 /* x * class_inverse(odd) == x / odd for multiples of odd (modulo 2^64).  pre: odd is 1, 3, 5 or 7. */
 static inline u64 class_inverse(u64 odd) {

@@ -18,7 +18,7 @@ struct lock copse_span_lock = LOCK_INITIALIZER(RANK_SPAN);
 struct span_state copse_span_state;
 
 bool copse_span_start(void) {
-  u64 granules = 3 * region_size() / GRANULE, words = (granules + 63) / 64, page = copse_vm_facts.page;
+  u64 granules = region_spans_size() / GRANULE, words = (granules + 63) / 64, page = copse_vm_facts.page;
   u64 *table = copse_region_own(round_up(granules * sizeof *table, page), page);
   if (!table) return false;
   u64 frontier = min_u64(granules, SPAN_TABLE_STEP);
@@ -27,7 +27,7 @@ bool copse_span_start(void) {
   if (!bits) return false;
   copse_lock_init(&copse_span_lock, RANK_SPAN);
   S = (struct span_state){
-    .base = region_base(REGION_SPANS),
+    .base = region_base(region_spans()),
     .granules = granules,
     .table = table,
     .frontier = frontier,

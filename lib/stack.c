@@ -109,7 +109,7 @@ static uptr stack_end(uptr frame) {
 
 /* Whether code may be there: a register that is not used as a frame pointer may hold anything. */
 static bool plausible(uptr pc, uptr frame, uptr end) {
-  return pc >= 65536 && pc >> 48 == 0 && !(pc >= frame && pc < end) && region_of((const void *)pc) >= REGIONS;
+  return pc >= 65536 && pc >> 48 == 0 && !(pc >= frame && pc < end) && region_of((const void *)pc) >= copse_regions.count;
 }
 
 unseen_by_tools static unsigned walk(void *caller, void *frame, uptr frames[STACK_FRAMES]) {

@@ -50,9 +50,9 @@ static void look_for_tools(void) {
 static bool reserve(void) {
   while (copse_region_start()) {
     if (copse_side_start()) return true;
-    u64 bytes = (u64)REGIONS << copse_regions.bits;
+    u64 bytes = region_reserved();
     copse_vm_unreserve(copse_regions.base, bytes);
-    copse_regions = (struct regions){NULL, 0};
+    copse_regions = (struct regions){0};
     copse_region_most = bytes / 2;
   }
   copse_region_most = (u64)1 << 40;
@@ -64,7 +64,7 @@ static void last_of_start(void) {
   copse_stack_start();
   /* Not copse's own region, behind all others: it holds nobody's pointers, and of a race there TSan would look for the heap block
    * in all that lies before it. */
-  copse_annotate_reserved(copse_regions.base, (u64)REGION_OWN << copse_regions.bits);
+  copse_annotate_reserved(copse_regions.base, (u64)region_own() << copse_regions.bits);
 }
 #else
 #define look_for_tools() ((void)0)
@@ -85,8 +85,8 @@ static bool bring_up(void) {
     return true;
   }
   copse_side_stop();
-  copse_vm_unreserve(copse_regions.base, (u64)REGIONS << copse_regions.bits);
-  copse_regions = (struct regions){NULL, 0};
+  copse_vm_unreserve(copse_regions.base, region_reserved());
+  copse_regions = (struct regions){0};
   return false;
 }
 

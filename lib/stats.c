@@ -10,26 +10,30 @@
 #include <string.h>
 
 static void take_class(unsigned class, u64 cached, struct copse_class_stats *out) {
-  struct pool_count count;
-  copse_pool_count(&copse_pools[class], &count);
   *out = (struct copse_class_stats){
     .size = class_size(class),
-    .blocks = count.blocks,
     .cached = cached,
-    .free = count.free,
-    .detached = count.detached,
-    .uncommitted = count.uncommitted,
-    .bare = count.bare,
     .quarantined = copse_quarantine_slots(class),
-    .lost = count.lost,
-    .locked = count.locked,
   };
+  unsigned arenas = copse_pools_arenas();
+  for (unsigned arena = 0; arena < arenas; arena++) {
+    struct pool_count count;
+    copse_pool_count(&copse_pools[region_at(arena, class)], &count);
+    out->blocks += count.blocks;
+    out->free += count.free;
+    out->detached += count.detached;
+    out->uncommitted += count.uncommitted;
+    out->bare += count.bare;
+    out->lost += count.lost;
+    out->locked += count.locked;
+  }
 }
 
 void copse_stats_take(struct copse_stats *out) {
   memset(out, 0, sizeof *out);
   out->page_size = copse_vm_facts.page;
-  out->reserved = (u64)REGIONS << copse_regions.bits;
+  out->reserved = region_reserved();
+  out->arenas = copse_regions.arenas;
   /* relaxed, all of them: figures, each on its own. */
   out->committed = load_relaxed(&copse_vm_counters.committed);
   out->in_use = load_relaxed(&copse_vm_counters.in_use);
@@ -81,6 +85,7 @@ size_t copse_stats_print(const struct copse_stats *stats, char *buffer, size_t s
 #define FIELD(of, name) print(&t, "%s\"" #name "\": %llu", separator, (unsigned long long)(of)->name), separator = ", "
   FIELD(stats, page_size);
   FIELD(stats, reserved);
+  FIELD(stats, arenas);
   FIELD(stats, committed);
   FIELD(stats, in_use);
   FIELD(stats, metadata);

@@ -8,13 +8,13 @@
 static void gather(struct cache *c) {
   for (struct cache *other = copse_cache_first(); other; other = other->next)
     for (unsigned class = 0; class < CLASSES; class++) copse_cache_take_spare(c, class, other);
-  for (unsigned class = 0; class < CLASSES; class++) copse_cache_drain(c, class);
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_cache_drain(c, p->region);
 }
 
 /* Decommits what is free.  Returns bytes. */
 static u64 give_back(u64 cooldown) {
   u64 bytes = copse_span_trim();
-  for (unsigned class = 0; class < CLASSES; class++) bytes += copse_pool_trim(&copse_pools[class], cooldown);
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) bytes += copse_pool_trim(p, cooldown);
   return bytes;
 }
 
@@ -26,7 +26,7 @@ void copse_trim_reclaim_owner(struct cache *mine) {
 
 void copse_trim_shrink(void) {
   copse_span_shrink();
-  for (unsigned class = 0; class < CLASSES; class++) copse_pool_shrink(&copse_pools[class]);
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_pool_shrink(p);
 }
 
 u64 copse_trim_all(struct cache *mine) {

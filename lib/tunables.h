@@ -13,13 +13,17 @@
 
 /* Address bits of a region where the reservation got all it asked for: 2^38 x 64 regions = 16 TB. */
 #define REGION_BITS_MAX 38
+/* The same with several arenas: 2^35 x 544 regions = 17 TB, aligned to 16 TB, of the 128 TB that a process has on x86-64. */
+#define REGION_BITS_MAX_ARENAS 35
+/* Where less than 4 GB a region fits, one arena has all of it. */
+#define REGION_BITS_MIN_ARENAS 32
 /* Where less than 2 MB a region fits, nothing does: 128 MB in all. */
 #define REGION_BITS_MIN 21
 /* Slots of this size and more are committed, and given back, one by one. */
 #define SLOTWISE_SIZE 4096
 /* Zeroed requests of this size and more go past the cache, to memory known to be zero. */
 #define ZERO_PAST_CACHE 16384
-/* What the recycler of one class may hold at most, beside its cap in bundles. */
+/* What the recycler of one class may hold at most, of each arena, beside its cap in bundles. */
 #define RECYCLER_BYTES ((u64)4 << 20)
 /* A thread opens its first bundle of a class this deep, and doubles from there. */
 #define DEPTH_FIRST 4
@@ -43,19 +47,26 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
 #else
 #define HUGE_DEFAULT 2
 #endif
+/* One in the instrumented library: its records are by class, and TSan counts the locks that a fork takes. */
+#ifdef COPSE_INSTRUMENTED
+#define ARENAS_MOST 1
+#else
+#define ARENAS_MOST 8
+#endif
 #define COPSE_PARAMETERS(X) \
   X(depth_1k, 64, 4, 64, false)     /* slots in a bundle, classes up to 1 KB */ \
   X(depth_8k, 32, 2, 64, false)     /* above, up to 8 KB */ \
   X(depth_64k, 8, 1, 64, false)     /* above, up to 64 KB */ \
   X(depth_1m, 2, 1, 64, false)      /* above, up to 1 MB */ \
-  X(recycler, 32, 0, 1000, false)   /* full bundles that a class's recycler keeps */ \
+  X(recycler, 16, 0, 1000, false)   /* full bundles that a class's recycler keeps, of each arena */ \
   X(growth_min, (u64)64 << 10, 4096, (u64)1 << 30, false) /* bytes that a pool's first growth step commits */ \
   X(growth_max, (u64)16 << 20, 4096, (u64)1 << 30, false) /* and that any later one does at most */ \
   X(huge, HUGE_DEFAULT, 0, 2, false) /* 0 never, 1 transparent huge pages, 2 explicit ones first */ \
   X(cooldown, 0, 0, 1000, false)    /* trims that a free block keeps its pages through */ \
   X(span_cache, (u64)32 << 20, 0, (u64)1 << 40, false) /* bytes of freed spans that keep their pages */ \
   X(limit, 0, 0, (u64)1 << 46, false) /* bytes in use, above which requests fail; 0: none */ \
-  X(reserve, (u64)1 << 44, (u64)1 << 27, (u64)1 << 44, true) /* bytes of address space to ask for */ \
+  X(reserve, (u64)1 << 45, (u64)1 << 27, (u64)1 << 45, true) /* bytes of address space to ask for */ \
+  X(arenas, ARENAS_MOST, 1, ARENAS_MOST, true) /* homes of slots, among which threads are spread */ \
   COPSE_INSTRUMENTED_PARAMETERS(X)
 
 /* Of the instrumented library alone. */

@@ -20,7 +20,7 @@ struct live {
 };
 
 static inline void live_add(struct live *live, const void *p) {
-  if (region_of(p) < COPSE_CLASSES) live->slots[region_of(p)]++;
+  if (region_of(p) < region_spans()) live->slots[region_class(region_of(p))]++;
 }
 
 static inline uint64_t slots_found(const struct copse_class_stats *c) {
@@ -42,9 +42,9 @@ static inline uint64_t balance(const struct live *live) {
               (unsigned long long)c->blocks);
       CHECK(!"the pool balances");
     }
-    CHECK(copse_pool_valid(&copse_pools[class]));
     slots += 64 * c->blocks;
   }
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) CHECK(copse_pool_valid(p));
   CHECK(copse_span_valid());
   return slots;
 }

@@ -32,7 +32,7 @@ static inline void beneath_free_batch(size_t n, void *const p[]) {
 }
 
 static inline size_t beneath_usable_size(const void *p) {
-  return region_of(p) < REGION_SPANS ? class_size((unsigned)region_of(p)) : copse_span_size(p);
+  return region_of(p) < region_spans() ? class_size((unsigned)region_of(p)) : copse_span_size(p);
 }
 
 #define copse_usable_size(p) beneath_usable_size(p)

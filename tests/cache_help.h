@@ -38,7 +38,7 @@ static inline unsigned cap_of(unsigned class) {
 
 static inline void *take(unsigned class) {
   void *p = copse_alloc(class_size(class));
-  CHECK(p && region_of(p) == class);
+  CHECK(p && region_of(p) < region_spans() && region_class(region_of(p)) == class);
   return p;
 }
 static inline void give(void *p) { copse_free_unsized(p); }

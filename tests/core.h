@@ -72,7 +72,7 @@ static inline void core_up(u64 reserve) { assert_true(core_up_page(reserve, 0));
 /* As if nothing had ever been. */
 static inline void core_down(void) {
   copse_vm = &copse_vm_system;
-  if (copse_regions.base) copse_vm_unreserve(copse_regions.base, (u64)REGIONS << copse_regions.bits);
+  if (copse_regions.base) copse_vm_unreserve(copse_regions.base, region_reserved());
   copse_regions = (struct regions){0};
   memset(copse_pools, 0, sizeof copse_pools);
   memset(copse_recyclers, 0, sizeof copse_recyclers);

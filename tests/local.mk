@@ -43,6 +43,7 @@ copse_unit_tests += \
   tests/test_cache \
   tests/test_cache_refused \
   tests/test_registry \
+  tests/test_arenas \
   tests/test_trim \
   tests/test_fork \
   tests/test_fork_busy

@@ -46,7 +46,7 @@ static void test_make(void **state) {
   for (unsigned i = 0; i < 8; i++, b = b->batch) {
     assert_non_null(b);
     assert_int_equal((uptr)b % BUNDLE_BYTES, 0);
-    assert_int_equal(region_of(b), REGION_OWN);
+    assert_int_equal(region_of(b), region_own());
     memset(b->slot, 0x55, sizeof b->slot);
   }
   assert_null(b);
@@ -78,7 +78,7 @@ static void test_until_nothing_is_left(void **state) {
   while ((b = copse_bundle_make(3)))
     for (; b; b = b->batch) {
       b->bottom = (void **)b;
-      require(region_of(b) == REGION_OWN);
+      require(region_of(b) == region_own());
       bundles++;
     }
   assert_true(bundles * BUNDLE_BYTES <= region_size());

@@ -10,7 +10,7 @@
 FRESH(dummy_is_empty_and_full) {
   struct copse_hot_ *hot = copse_hot_of_thread_();
   CHECK(hot == &copse_cache_start.hot && hot_is_dummy(hot));
-  for (unsigned i = 0; i < REGIONS; i++) {
+  for (unsigned i = 0; i < ARENA_REGIONS; i++) {
     CHECK(hot->top[i] == dummy_top() && hot->top[i][-1] == NULL && ((uptr)hot->top[i] & (BUNDLE_BYTES - 1)) == 0);
     CHECK(copse_cache_exited.hot.top[i] == dummy_top());
   }

@@ -102,9 +102,9 @@ FRESH(pointers_that_are_none) {
     copse_free(copse_alloc(100), 100);
   }
   /* Copse's own: its metadata, memory that nobody had, what is not accessible. */
-  char *own[] = {region_base(REGION_OWN) + 4096, region_base(5), pool_address(&copse_pools[class_of_request(100)], 60),
-                 pool_address(&copse_pools[40], 3), region_base(REGION_SPANS), region_base(REGION_SPANS) + 4 * GRANULE,
-                 region_base(REGION_SPANS + 2) + 99, region_base(59) + region_size() - 16};
+  char *own[] = {region_base(region_own()) + 4096, region_base(5), pool_address(&copse_pools[class_of_request(100)], 60),
+                 pool_address(&copse_pools[40], 3), region_base(region_spans()), region_base(region_spans()) + 4 * GRANULE,
+                 region_base(region_spans() + 2) + 99, region_base(59) + region_size() - 16};
   for (unsigned i = 0; i < sizeof own / sizeof *own; i++) MISUSED(copse_free(own[i], 8), "copse_free", NEVER, own[i], 8, 0);
   balance_empty();
 }

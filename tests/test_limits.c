@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 
 /* What is reserved where nothing limits it: 16 TB, by the instrumented library 1 TB. */
-#define WHOLE ((uint64_t)1 << (INSTRUMENTED ? 40 : 44))
+#define WHOLE (INSTRUMENTED ? (uint64_t)1 << 40 : (uint64_t)(CLASS_REGIONS + OTHER_REGIONS) << REGION_BITS_MAX_ARENAS)
 
 #define MB ((size_t)1 << 20)
 #define GB ((size_t)1 << 30)

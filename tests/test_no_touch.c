@@ -23,15 +23,14 @@ static uint32_t draw(uint64_t *seed, unsigned i) {
 static uint64_t protect(int protection) {
   uint64_t bytes = 0;
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  for (unsigned class = 0; class < COPSE_CLASSES; class++) {
-    const struct pool *p = &copse_pools[class];
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) {
     if (!p->frontier) continue;
     uptr from = round_down((uptr)p->start, page), to = round_up((uptr)pool_address(p, p->frontier), page);
     CHECK(mprotect((void *)from, to - from, protection) == 0);
     bytes += to - from;
   }
   for (unsigned i = SMALL + LARGE; i < ALL; i++)
-    if (object[i] && region_of(object[i]) >= REGION_SPANS) {
+    if (object[i] && region_of(object[i]) >= region_spans()) {
       size_t usable = copse_usable_size(object[i]);
       CHECK(mprotect(object[i], usable, protection) == 0);
       bytes += usable;
@@ -86,9 +85,8 @@ static void slots_are_never_touched_body(void) {
   struct live live = {{0}};
   for (unsigned i = 0; i < SMALL + LARGE; i++) live_add(&live, object[i]);
   uint64_t slots = balance(&live);
-  for (unsigned class = 0; class < COPSE_CLASSES; class++)
-    if (copse_pools[class].frontier)
-      CHECK(mprotect(copse_pools[class].start, copse_pools[class].frontier * copse_pools[class].size, PROT_READ | PROT_WRITE) == 0);
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p))
+    if (p->frontier) CHECK(mprotect(p->start, p->frontier * p->size, PROT_READ | PROT_WRITE) == 0);
   for (unsigned i = 0; i < SMALL + LARGE; i++) memset(object[i], 2, size_of[i]);
   for (unsigned i = 0; i < SMALL + LARGE; i++) copse_free(object[i], size_of[i]);
   balance_empty();

@@ -14,14 +14,19 @@ static const struct {
   {"depth_8k", 32, 2, 64},
   {"depth_64k", 8, 1, 64},
   {"depth_1m", 2, 1, 64},
-  {"recycler", 32, 0, 1000},
+  {"recycler", 16, 0, 1000},
   {"growth_min", 65536, 4096, 1 << 30},
   {"growth_max", 16777216, 4096, 1 << 30},
   {"huge", 2, 0, 2},
   {"cooldown", 0, 0, 1000},
   {"span_cache", 33554432, 0, (uint64_t)1 << 40},
   {"limit", 0, 0, (uint64_t)1 << 46},
-  {"reserve", (uint64_t)1 << 44, 1 << 27, (uint64_t)1 << 44},
+  {"reserve", (uint64_t)1 << 45, 1 << 27, (uint64_t)1 << 45},
+#ifdef COPSE_INSTRUMENTED
+  {"arenas", 1, 1, 1},
+#else
+  {"arenas", 8, 1, 8},
+#endif
 };
 enum { PARAMETERS = sizeof documented / sizeof *documented };
 
@@ -65,11 +70,13 @@ FRESH(every_parameter_in_and_out_of_its_range) {
   figure("values tried", "%u, of %d parameters", tried, PARAMETERS);
 }
 
+static bool is_early(const char *name) { return strcmp(name, "reserve") == 0 || strcmp(name, "arenas") == 0; }
+
 /* "EBUSY when it can only be set before the first allocation." */
 FRESH(after_the_first_allocation_one_is_busy) {
   copse_free(copse_alloc(1), 1);
   for (unsigned i = 0; i < PARAMETERS; i++) {
-    bool early = strcmp(documented[i].name, "reserve") == 0;
+    bool early = is_early(documented[i].name);
     try(documented[i].name, documented[i].least, early ? EBUSY : 0);
     try(documented[i].name, documented[i].greatest, early ? EBUSY : 0);
     try(documented[i].name, documented[i].greatest + 1, EINVAL);
@@ -113,7 +120,7 @@ static void at_work(void) {
   work(worked_value + 1);
   /* A change while bundles are out. */
   for (unsigned i = 0; i < PARAMETERS; i++)
-    if (strcmp(documented[i].name, worked_name) == 0 && strcmp(worked_name, "reserve") != 0) {
+    if (strcmp(documented[i].name, worked_name) == 0 && !is_early(worked_name)) {
       CHECK(copse_tune_set(worked_name, documented[i].initial) == 0);
       work(1);
       CHECK(copse_tune_set(worked_name, worked_value) == 0);

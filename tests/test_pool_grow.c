@@ -118,7 +118,7 @@ static void test_refused_then_less(void **state) {
     vm_faults_fail(VM_MPROTECT, 1); /* the big step; then the least that helps */
     assert_int_equal(shadow_take(&s, 64), POOL_TAKEN);
     assert_int_equal(commits(), 2);
-    assert_int_equal(s.pool->frontier, s.pool->slotwise ? 1 : 64);
+    assert_int_equal(s.pool->frontier, pool_unit(s.pool)); /* whole pages */
     assert_true(shadow_whole(&s));
     shadow_free(&s);
   }

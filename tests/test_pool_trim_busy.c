@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Giving a pool's pages back where the system refuses, while others allocate and free, and in any order. */
 #include "pool_trim_help.h"
+#include <sched.h>
 
 /* ---- refused ---- */
 
@@ -259,18 +260,24 @@ static void test_batches_are_bounded_in_bytes(void **state) {
   }
 }
 
-static void *trimmer(void *argument) {
-  u64 bytes = 0;
-  const unsigned rounds = SLOW_BUILD ? 200 : 1000;
-  for (unsigned i = 0; i < rounds || (!bytes && i < 1000 * rounds); i++) bytes += copse_pool_trim(argument, i % 3);
-  return (void *)bytes;
-}
-
 struct job {
   struct pool *pool;
   u64 seed, held;
   u32 *stop;
 };
+
+/* What both mutators have done: on a busy machine they may not have had a turn when the trims have had all of theirs. */
+static u64 mutations;
+
+static void *trimmer(void *argument) {
+  u64 bytes = 0;
+  const unsigned rounds = SLOW_BUILD ? 200 : 1000;
+  for (unsigned i = 0; i < rounds || (!bytes && load_relaxed(&mutations) < 1000000); i++) {
+    bytes += copse_pool_trim(argument, i % 3);
+    if (!bytes) sched_yield();
+  }
+  return (void *)bytes;
+}
 
 static void *mutator(void *argument) {
   struct job *job = argument;
@@ -288,6 +295,7 @@ static void *mutator(void *argument) {
       job->held -= some;
       copse_pool_put(job->pool, (unsigned)some, held + job->held);
     }
+    add_relaxed(&mutations, (u64)1);
   }
   return NULL;
 }
@@ -302,6 +310,7 @@ static void test_trims_against_threads(void **state) {
     pthread_t trims[2], threads[2];
     u32 stop = 0;
     struct job job[2];
+    store_relaxed(&mutations, (u64)0);
     for (unsigned t = 0; t < 2; t++) {
       job[t] = (struct job){p, t + 1, 0, &stop};
       assert_int_equal(pthread_create(&threads[t], NULL, mutator, &job[t]), 0);

@@ -13,7 +13,7 @@ static int up(void **state) {
   core_up((u64)1 << 32);
   if (!copse_side_start()) return 1;
   copse_quarantine_start();
-  for (unsigned class = 0; class <= REGION_SPANS; class++)
+  for (unsigned class = 0; class <= region_spans(); class++)
     if (!copse_side_commit(class, 0, 1000)) return 1;
   return 0;
 }
@@ -83,12 +83,12 @@ static void test_the_newest_stays(void **state) {
 static void test_spans_count_granules(void **state) {
   (void)state;
   u64 slot;
-  copse_quarantine_put(REGION_SPANS, 5, ((u64)3 << 20) + 4096);
-  copse_quarantine_put(REGION_SPANS, 9, (u64)2 << 20);
-  assert_int_equal(copse_quarantine_bytes(REGION_SPANS), (u64)6 << 20);
+  copse_quarantine_put(region_spans(), 5, ((u64)3 << 20) + 4096);
+  copse_quarantine_put(region_spans(), 9, (u64)2 << 20);
+  assert_int_equal(copse_quarantine_bytes(region_spans()), (u64)6 << 20);
   assert_int_equal(copse_quarantine_slots(0), 0);
-  assert_true(copse_quarantine_take(REGION_SPANS, false, &slot) && slot == 5);
-  assert_int_equal(copse_quarantine_bytes(REGION_SPANS), (u64)2 << 20);
+  assert_true(copse_quarantine_take(region_spans(), false, &slot) && slot == 5);
+  assert_int_equal(copse_quarantine_bytes(region_spans()), (u64)2 << 20);
 }
 
 static u64 passed[3];

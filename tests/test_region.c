@@ -19,8 +19,8 @@
 /* Before start every pointer is foreign; so this test comes first. */
 static void before_start(void **state) {
   char here;
-  assert_true(region_of(&here) >= REGIONS);
-  assert_true(region_of(state) >= REGIONS);
+  assert_true(region_of(&here) >= copse_regions.count);
+  assert_true(region_of(state) >= copse_regions.count);
 }
 
 static int setup(void **state) {
@@ -34,7 +34,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
   (void)state;
   vm_faults_remove();
-  if (copse_regions.base) copse_vm_unreserve(copse_regions.base, (u64)REGIONS << copse_regions.bits);
+  if (copse_regions.base) copse_vm_unreserve(copse_regions.base, region_reserved());
   memset(&copse_regions, 0, sizeof copse_regions);
   return 0;
 }
@@ -44,15 +44,15 @@ static void layout(void **state) {
   assert_true(copse_region_start());
   assert_in_range(copse_regions.bits, REGION_BITS_MIN, 32);
   assert_int_equal((uptr)copse_regions.base % GB, 0);
-  for (unsigned i = 0; i < REGIONS; i++) {
+  for (unsigned i = 0; i < copse_regions.count; i++) {
     assert_int_equal(region_of(region_base(i)), i);
     assert_int_equal(region_of(region_base(i) + region_size() - 1), i);
   }
-  assert_true(region_of(copse_regions.base - 1) >= REGIONS);
-  assert_true(region_of(copse_regions.base + ((u64)REGIONS << copse_regions.bits)) >= REGIONS);
+  assert_true(region_of(copse_regions.base - 1) >= copse_regions.count);
+  assert_true(region_of(copse_regions.base + (region_reserved())) >= copse_regions.count);
   char here;
-  assert_true(region_of(&here) >= REGIONS);
-  assert_true(region_of(NULL) >= REGIONS);
+  assert_true(region_of(&here) >= copse_regions.count);
+  assert_true(region_of(NULL) >= copse_regions.count);
 }
 
 static void least_and_between(void **state) {
@@ -63,7 +63,7 @@ static void least_and_between(void **state) {
   teardown(state);
   copse_tunables.reserve = 3 * GB; /* rounded down to a power of two */
   assert_true(copse_region_start());
-  assert_int_equal((u64)REGIONS << copse_regions.bits, 2 * GB);
+  assert_int_equal(region_reserved(), 2 * GB);
 }
 
 static u64 largest;
@@ -74,7 +74,7 @@ static void halved(void **state) {
   largest = 5 * GB;
   vm_faults.refuse = refuse_above;
   assert_true(copse_region_start());
-  assert_int_equal((u64)REGIONS << copse_regions.bits, 4 * GB);
+  assert_int_equal(region_reserved(), 4 * GB);
   teardown(state);
   vm_faults_install();
   vm_faults.refuse = refuse_above;
@@ -91,7 +91,7 @@ static void own(void **state) {
   (void)state;
   assert_true(copse_region_start());
   char *a = copse_region_own(100, 64), *b = copse_region_own(1, 4096);
-  assert_ptr_equal(a, region_base(REGION_OWN));
+  assert_ptr_equal(a, region_base(region_own()));
   assert_ptr_equal(b, a + 4096);
   u64 bytes = copse_region_own_bytes;
   char *c = copse_region_own_committed(5 * MB, 1024);

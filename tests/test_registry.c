@@ -28,10 +28,11 @@ FRESH(taken_left_and_taken_again) {
   CHECK(copse_start() && records() == 0);
   struct cache *a = copse_cache_attach(), *b = copse_cache_attach();
   CHECK(a && b && a != b && a->taken && b->taken && records() == 2);
-  CHECK((uptr)a % APART == 0 && region_of(a) == REGION_OWN);
-  CHECK(a->hot.base == (uptr)copse_regions.base && a->hot.bits == copse_regions.bits);
+  CHECK((uptr)a % APART == 0 && region_of(a) == region_own());
+  CHECK(a->hot.key == (uptr)region_base(region_at(a->arena, 0)) && a->hot.bits == copse_regions.bits);
   CHECK(!copse_cache_holds(a) && a->seen == copse_generation);
-  for (unsigned i = 0; i < REGIONS; i++) CHECK(a->hot.top[i] == dummy_top());
+  for (unsigned i = 0; i < COPSE_TOPS_; i++) CHECK(a->hot.top[i] == (i < ARENA_REGIONS ? dummy_top() : NULL));
+  CHECK(a->arena == 0 && b->arena == 1 % copse_regions.arenas);
   copse_cache_detach_owner(a);
   CHECK(!a->taken && b->taken && records() == 2);
   add_relaxed(&copse_generation, (u64)1);
@@ -48,7 +49,7 @@ FRESH(detached_records_hold_nothing) {
   for (unsigned class = 0; class < CLASSES; class++) {
     void *p = copse_cache_refill_owner(c, class);
     CHECK(p && copse_cache_holds(c));
-    copse_cache_spill_owner(c, class, p);
+    copse_cache_spill_owner(c, (unsigned)region_of(p), p);
     CHECK(copse_cache_count(class) > 0);
   }
   copse_cache_detach_owner(c);
@@ -82,7 +83,7 @@ FRESH(counts_tops_spares_and_recyclers) {
       *top = p[n];
       c->hot.top[class]++;
     } else {
-      copse_cache_spill_owner(c, class, p[n]);
+      copse_cache_spill_owner(c, (unsigned)region_of(p[n]), p[n]);
     }
     live.slots[class] = n;
     if (n % 50 == 0) balance(&live);
@@ -114,7 +115,7 @@ static void attach_and_detach(void *argument) {
     __atomic_store_n(&c->depth[0], 0, __ATOMIC_RELAXED);
     void *p = copse_cache_refill_owner(c, 9);
     CHECK(p);
-    copse_cache_spill_owner(c, 9, p);
+    copse_cache_spill_owner(c, (unsigned)region_of(p), p);
     copse_cache_detach_owner(c);
   }
 }

@@ -227,7 +227,7 @@ static void test_address_never_handed_out(void **state) {
   char *p = allocate_it(700);
   described(p + 10 * 768, ", never handed out\n");
   assert_int_equal(count_of(said, "by thread"), 0);
-  described(region_base(REGION_OWN), "copse's own memory\n");
+  described(region_base(region_own()), "copse's own memory\n");
   described(region_base(33) + region_size() / 2, "copse's address space, in no block\n");
   free_it(p, 700);
 }

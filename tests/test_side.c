@@ -24,8 +24,8 @@ static void test_each_slot_has_one(void **state) {
   (void)state;
   up();
   const char *end = NULL;
-  for (unsigned class = 0; class <= REGION_SPANS; class++) {
-    u64 slots = class < CLASSES ? copse_pools[class].slots_max : 3 * region_size() >> 21;
+  for (unsigned class = 0; class <= region_spans(); class++) {
+    u64 slots = class < CLASSES ? copse_pools[class].slots_max : region_spans_size() >> 21;
     assert_true(copse_side_commit(class, 0, 1));
     assert_true(copse_side_commit(class, slots - 1, slots));
     struct side *first = copse_side_at(class, 0), *last = copse_side_at(class, slots - 1);
@@ -43,7 +43,7 @@ static void test_known_means_committed(void **state) {
   (void)state;
   up();
   assert_false(copse_side_known(3, 0));
-  assert_false(copse_side_known(REGION_SPANS, 0));
+  assert_false(copse_side_known(region_spans(), 0));
   assert_true(copse_side_commit(3, 5000, 6000));
   assert_true(copse_side_known(3, 5000) && copse_side_known(3, 5999));
   /* Others in the same step of 64 KB come with them, further ones do not. */
@@ -52,8 +52,8 @@ static void test_known_means_committed(void **state) {
   assert_false(copse_side_known(2, 5000) || copse_side_known(4, 5000));
   /* Beyond all. */
   assert_false(copse_side_known(3, ~(u64)0) || copse_side_known(3, copse_pools[3].slots_max + 4096));
-  assert_false(copse_side_known(REGION_SPANS + 1, 0) || copse_side_known(REGION_OWN, 0));
-  assert_true(copse_side_commit_spans(7, 8) && copse_side_known(REGION_SPANS, 7));
+  assert_false(copse_side_known(region_spans() + 1, 0) || copse_side_known(region_own(), 0));
+  assert_true(copse_side_commit_spans(7, 8) && copse_side_known(region_spans(), 7));
 }
 
 static void test_contents_stay(void **state) {

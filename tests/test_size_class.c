@@ -65,14 +65,21 @@ static void test_inverse_divides(void **state) {
 static void test_colours(void **state) {
   (void)state;
   for (unsigned class = 0; class < CLASSES; class++) {
-    u64 colour = class_colour(class);
+    u64 colour = class_colour(class, 0);
     assert_int_equal(colour % 4096, 0);
     assert_int_equal(colour % class_alignment(class), 0);
     /* At least one slot fits in the least of regions. */
     assert_true(colour + class_size(class) <= (u64)1 << REGION_BITS_MIN);
     /* Where alignment leaves the choice, no two stand at the same page. */
     for (unsigned other = 0; other < class; other++)
-      if (class_alignment(class) <= 4096 && class_alignment(other) <= 4096) assert_int_not_equal(colour, class_colour(other));
+      if (class_alignment(class) <= 4096 && class_alignment(other) <= 4096) assert_int_not_equal(colour, class_colour(other, 0));
+    for (unsigned arena = 1; arena < ARENA_ROWS; arena++) {
+      u64 there = class_colour(class, arena);
+      assert_int_equal(there % 4096, 0);
+      assert_int_equal(there % class_alignment(class), 0);
+      assert_true(there + 64 * class_size(class) <= (u64)1 << REGION_BITS_MIN_ARENAS);
+      if (class_alignment(class) <= 4096) assert_int_not_equal(there, colour);
+    }
   }
 }
 

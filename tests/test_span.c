@@ -43,13 +43,13 @@ static void take_and_free(void **state) {
   assert_true(copse_span_valid());
   assert_null(copse_span_alloc(0, 1, false));
   assert_null(copse_span_alloc(UINT64_MAX, 1, false));
-  assert_null(copse_span_alloc(3 * region_size() + 1, 1, false));
+  assert_null(copse_span_alloc(region_spans_size() + 1, 1, false));
 }
 
 static void foreign_pointers(void **state) {
   char *p = copse_span_alloc(5 * MB, 1, false);
-  char *const others[] = {p + 1, p + 4096, p + 2 * MB, p + 6 * MB, p - 2 * MB, region_base(0), region_base(REGION_OWN),
-                          region_base(REGION_SPANS) + 3 * region_size() - GRANULE, (char *)state, NULL,
+  char *const others[] = {p + 1, p + 4096, p + 2 * MB, p + 6 * MB, p - 2 * MB, region_base(0), region_base(region_own()),
+                          region_base(region_spans()) + region_spans_size() - GRANULE, (char *)state, NULL,
                           (char *)(uptr)-4096};
   for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++) {
     assert_int_equal(copse_span_size(others[i]), 0);
@@ -217,7 +217,7 @@ static void resize_in_place(void **state) {
   assert_int_equal(copse_span_size(p), copse_vm_facts.page);
   assert_null(copse_span_resize(p, 0));
   assert_null(copse_span_resize(p, UINT64_MAX));
-  assert_null(copse_span_resize(p, 3 * region_size() + 1));
+  assert_null(copse_span_resize(p, region_spans_size() + 1));
   assert_true(copse_span_valid());
   assert_true(copse_span_free(p));
 }

@@ -270,7 +270,7 @@ static int table_grows(void) {
   if (copse_regions.bits < 36) return 0; /* not under tools that allow less */
   copse_tunables.huge = 0;
   char *near = copse_span_alloc(MB, 1, false);
-  u64 spans = 3 * region_size(), own = copse_region_own_bytes;
+  u64 spans = region_spans_size(), own = copse_region_own_bytes;
   /* 40 GB of address space, of which nothing is touched: beyond the first step of the table. */
   CHECK(!copse_span_size(near + 30 * GB) && !copse_span_free(near + 30 * GB) && !copse_span_size(near + spans - GRANULE));
   vm_faults_reset();

@@ -57,16 +57,16 @@ static int address_space(void) {
   if (own_status("VmSize") > 100 * MB) return SKIPPED; /* a sanitizer's own reservation */
   CHECK(setrlimit(RLIMIT_AS, &limit) == 0 && span_begin((u64)1 << 44));
   copse_tunables = (struct tunables){.huge = 2, .span_cache = 8 * MB};
-  CHECK(((u64)REGIONS << copse_regions.bits) >= 256 * MB);
+  CHECK(region_reserved() >= 256 * MB);
   void *p[100];
   u64 n = 0;
   while (n < 100 && (p[n] = copse_span_alloc(MB, 1, true))) memset(p[n++], 1, MB);
-  CHECK(n == 3 * region_size() / GRANULE);
+  CHECK(n == region_spans_size() / GRANULE);
   CHECK(copse_span_valid());
   while (n) CHECK(copse_span_free(p[--n]));
   /* Those that are cached make way for one that needs their room. */
-  CHECK((p[0] = copse_span_alloc(3 * region_size(), 1, true)) && zeros(p[0], 3 * region_size()));
-  CHECK(copse_span_resize(p[0], MB) == p[0] && copse_span_resize(p[0], 3 * region_size()) == p[0]);
+  CHECK((p[0] = copse_span_alloc(region_spans_size(), 1, true)) && zeros(p[0], region_spans_size()));
+  CHECK(copse_span_resize(p[0], MB) == p[0] && copse_span_resize(p[0], region_spans_size()) == p[0]);
   CHECK(copse_span_free(p[0]) && span_idle());
   return 0;
 }

@@ -181,7 +181,7 @@ static int count_it(void *argument) {
     for (unsigned i = 0; i < 70; i++, live[class]++) require((p[class][i] = copse_alloc(class_size(class))));
   copse_stats(&s);
   require(s.page_size == (u64)sysconf(_SC_PAGESIZE));
-  require(s.reserved == (u64)REGIONS << copse_regions.bits);
+  require(s.reserved == region_reserved());
   require(s.threads == 1 && s.generation == 0 && s.decommitted == 0);
   require(s.spans == 0 && s.span_bytes == 0 && s.span_cached == 0);
   require(s.metadata > 0 && s.system_calls > 0 && s.refills > 0 && s.pops == 0 && s.pushes == 0);

@@ -24,7 +24,7 @@ static unsigned calls, frees;
 /* The C library's own calls must find them. */
 #define EXPORTED __attribute__((visibility("default")))
 
-static bool ours(const void *p) { return copse_started() && region_of(p) < REGION_OWN; }
+static bool ours(const void *p) { return copse_started() && region_of(p) < region_own(); }
 
 EXPORTED void *malloc(size_t size) {
   if (!inside) return __libc_malloc(size);

@@ -80,7 +80,7 @@ static const struct vm_calls fake = {fake_mmap, fake_munmap, fake_mprotect, fake
 
 void library_before_start(void) {
   copse_vm = &fake;
-  copse_tunables.reserve = (u64)REGIONS << REGION_BITS_MIN;
+  copse_tunables.reserve = (u64)ARENA_REGIONS << REGION_BITS_MIN;
   copse_tunables.huge = 0;
   copse_tunables.depth_1k = 4;
   copse_tunables.depth_8k = 4;
