@@ -60,7 +60,7 @@ void balance_reset(void) {
 }
 
 /*
- * All pages went back.  What stays in use is at most the end of each pool, where the last page goes on behind what exists: its last
+ * All pages went back.  What stays in use is at most the end of each pool, one an arena, where the last page goes on behind what exists: its last
  * slot, or the last blocks of 64 that have a part in that page.
  */
 static void check_given_back(const struct copse_stats *stats) {
@@ -69,7 +69,7 @@ static void check_given_back(const struct copse_stats *stats) {
     const struct copse_class_stats *c = &stats->classes[class];
     uint64_t warm = c->free - c->bare;
     expect(not_live(c) == 64 * c->blocks && c->bare <= c->free && !c->cached && !c->detached && !c->quarantined && !c->lost);
-    expect(warm * c->size < page + (c->size >= 4096 ? 1 : 64) * c->size);
+    expect(warm * c->size < stats->arenas * (page + (c->size >= 4096 ? 1 : 64) * c->size));
     in_use += warm * c->size;
   }
   expect(stats->in_use == in_use);

@@ -10,7 +10,7 @@
 static struct model model;
 
 static void start(void) {
-  setup_reserve((uint64_t)1 << 36);
+  setup_reserve((uint64_t)1 << 36, 2);
   expect(copse_tune_set("huge", 0) == 0);
 }
 

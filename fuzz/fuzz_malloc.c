@@ -161,7 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct ops ops = ops_of(data, size);
   struct op op;
   struct model *models[] = {&model};
-  setup_reserve((uint64_t)1 << 36);
+  setup_reserve((uint64_t)1 << 36, 1);
   model_clear(&model, 1);
   while (op_next(&ops, &op)) one(&op);
   model_check(&model);

@@ -28,7 +28,9 @@ static void start(void) {
     copse_vm_start();
     if (!copse_vm_facts.huge) copse_vm_facts.huge = GRANULE;
     vm_faults_install();
-    copse_tunables.reserve = REGIONS * (GRANULES / 3) * GRANULE;
+    /* One arena: 64 regions, of which three are the spans'. */
+    copse_tunables.arenas = 1;
+    copse_tunables.reserve = 64 * (GRANULES / 3) * GRANULE;
     expect(copse_region_start() && copse_span_start());
   }
   copse_tunables.huge = 1;
@@ -39,14 +41,14 @@ static void start(void) {
 }
 
 static uint64_t granules_of(uint64_t length) { return (length + GRANULE - 1) / GRANULE; }
-static uint64_t index_of(const char *p) { return (uint64_t)(p - region_base(REGION_SPANS)) / GRANULE; }
+static uint64_t index_of(const char *p) { return (uint64_t)(p - region_base(region_spans())) / GRANULE; }
 static uint64_t rounded(uint64_t size) { return round_up(size, copse_vm_facts.page); }
 
 /* Whether that many granules in a row are free, beginning at a multiple of the alignment. */
 static bool there_is_room(uint64_t size, uint64_t alignment) {
   uint64_t need = granules_of(size);
   for (uint64_t first = 0, i; first + need <= GRANULES; first++) {
-    if ((uintptr_t)(region_base(REGION_SPANS) + first * GRANULE) % alignment) continue;
+    if ((uintptr_t)(region_base(region_spans()) + first * GRANULE) % alignment) continue;
     for (i = 0; i < need && !used[first + i];) i++;
     if (i == need) return true;
   }

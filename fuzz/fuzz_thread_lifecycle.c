@@ -84,7 +84,7 @@ static void flush(void *argument) {
 }
 
 static void start(void) {
-  if (!setup_reserve((uint64_t)1 << 33)) return;
+  if (!setup_reserve((uint64_t)1 << 36, 4)) return;
   expect(pthread_key_create(&key, destroy) == 0);
 }
 

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct task task;
   struct model *models[] = {&model};
   const struct model *const *seen = (const struct model *const *)models;
-  setup_reserve((uint64_t)1 << 33);
+  setup_reserve((uint64_t)1 << 36, 3);
   model_clear(&model, 1);
   while (op_next(&ops, &task.op)) {
     /* The last kind but one asks for all that other threads hold. */

@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static struct part parts[CREW];
   void *arguments[CREW];
   struct model *all[CREW];
-  setup_reserve((uint64_t)1 << 33);
+  setup_reserve((uint64_t)1 << 36, 3);
   for (unsigned i = 0; i < CREW; i++) {
     model_clear(&models[i], ((uint64_t)i + 1) << 32);
     parts[i] = (struct part){ops_of(data, size), i};

@@ -39,7 +39,7 @@ static void obey(const struct op *op, unsigned kind) {
 }
 
 static void start(void) {
-  if (setup_reserve((uint64_t)1 << 30)) vm_faults_install();
+  if (setup_reserve((uint64_t)1 << 30, 1)) vm_faults_install();
   vm_faults_reset();
   vm_faults.refuse = refuse;
   vm_faults.huge_1g = vm_faults.huge_2m = 0;

@@ -20,10 +20,16 @@ static inline bool setup_first(void) {
   return true;
 }
 
-/* The same, and how much address space is reserved: sanitizers have their own in most of it. */
-static inline bool setup_reserve(uint64_t bytes) {
+/*
+ * The same, and how much address space is reserved, for sanitizers have their own in most of it.  Several arenas take 4 TB, and the
+ * instrumented library has one; where there is no room for them there is one too.
+ */
+static inline bool setup_reserve(uint64_t bytes, unsigned arenas) {
   if (!setup_first()) return false;
-  expect(copse_tune_set("reserve", bytes) == 0);
+#ifdef COPSE_INSTRUMENTED
+  arenas = 1;
+#endif
+  expect(copse_tune_set("reserve", arenas > 1 ? (uint64_t)1 << 42 : bytes) == 0 && copse_tune_set("arenas", arenas) == 0);
   return true;
 }
 
