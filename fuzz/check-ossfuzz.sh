@@ -64,7 +64,7 @@ companions() {
   case $target in *options*) [ -s "$target.dict" ] && grep -q "^dict = $(basename "$target").dict" "$target.options" ;; esac
 }
 
-export ASAN_OPTIONS=detect_leaks=0:symbolize=0 TSAN_OPTIONS=detect_deadlocks=0:report_thread_leaks=0:die_after_fork=0 AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 \
+export ASAN_OPTIONS=detect_leaks=0:symbolize=0:abort_on_error=1 TSAN_OPTIONS=detect_deadlocks=0:report_thread_leaks=0:die_after_fork=0 AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 \
   AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1
 
 # Four runs on an input that is not empty, and more than a hundred edges in more than two functions.
