@@ -262,8 +262,8 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldo
   unsigned n = 0, seen = 0;
   u64 bytes = 0;
   while (n < PIECES && seen++ < 4 * PIECES) {
-    u64 from = next_locked(p, sweep, at->block);
-    if (from != at->block) at->done = 0;
+    /* What was cut is gone on with, in whichever chain its rest stands by now. */
+    u64 from = at->done ? at->block : next_locked(p, sweep, at->block);
     at->block = from;
     if (from == CHAIN_NONE) break;
     u64 mask = at->done ? idle_locked(p, from) & ~low_bits(at->done) : choose_locked(p, sweep, from, cooldown, pieces, n);

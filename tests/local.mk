@@ -166,7 +166,7 @@ EXTRA_DIST += tests/test_copse_cxx.cc tests/test_copse_hpp.cc $(copse_unit_tests
 if COPSE_CMOCKA
 TESTS += $(copse_unit_programs) $(copse_script_tests)
 MOSTLYCLEANFILES += $(copse_unit_programs)
-check_DATA = $(copse_unit_programs)
+check_DATA += $(copse_unit_programs)
 else
 check-local:
 	@echo "make check needs cmocka (Debian: libcmocka-dev): install it and run configure again" >&2; exit 1

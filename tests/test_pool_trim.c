@@ -105,7 +105,7 @@ static void test_shared_pages_are_asked_for_once(void **state) {
 /* A vacant block, and slots; and a run in a block that is in use: what is left alone through n trims goes with the next one. */
 static void test_cooldown(void **state) {
   (void)state;
-  const unsigned sizes[] = {16, 64, 1024, 4096, 7168};
+  const unsigned sizes[] = {16, 64, 1024, 4096, 7168, 40960};
   for (unsigned i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++)
     for (u64 cooldown = 1; cooldown <= 4; cooldown++)
       for (u64 phase = 0; phase < cooldown; phase++) {

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Which lines and branches of lib/ the committed corpora and regressions reach: a table, and HTML in $FUZZ_WORK/coverage/html.  Release
+# and instrumented objects are counted as one: a line is covered where either ran it.
+# coverage.sh [PERCENT] fails where fewer lines are covered.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+work=${FUZZ_WORK:-$top/build/fuzz}
+# shellcheck source=engines.sh
+. "$top/fuzz/engines.sh"
+out=$work/coverage
+mkdir -p "$out"
+find_tool() { command -v "$1-14" || command -v "$1"; }
+profdata=$(find_tool llvm-profdata) cov=$(find_tool llvm-cov)
+make -s -j"${jobs:-2}" -f "$top/fuzz/build.mk" OUT="$out" CC="${FUZZ_CC:-clang}" \
+  CFLAGS="-O1 -g -fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic" LIB_FUZZING_ENGINE=
+rm -f "$out"/*.profraw
+objects=()
+for name in "${names[@]}"; do
+  folders=("$top/fuzz/corpus/$name")
+  [ ! -d "$top/fuzz/regress/$name" ] || folders+=("$top/fuzz/regress/$name")
+  for program in "fuzz_$name" "fuzz_${name}_instrumented"; do
+    # Children of fork write a file of their own; they end by _exit, which writes none.
+    LLVM_PROFILE_FILE=$out/$program.%p.profraw timeout 300 "$out/$program" "${folders[@]}" "${@:2}" >/dev/null
+    objects+=(-object "$out/$program")
+  done
+done
+"$profdata" merge -sparse "$out"/*.profraw -o "$out/all.profdata"
+report() { "$cov" "$1" "${objects[@]:1}" -instr-profile "$out/all.profdata" "${@:2}"; }
+rm -rf "$out/html"
+report show -format=html -output-dir="$out/html" -show-branches=count "$top"/lib/*.c "$top"/lib/*.h >/dev/null
+report report "$top"/lib/*.c "$top"/lib/*.h >"$out/report"
+# Name, then regions, functions, lines and branches: of each how many, how many missed, and the share.
+awk 'NR == 1 || /^---/ { next } NF >= 13 { printf "%-24s lines %6s missed %5s  %7s   branches %6s missed %5s  %7s\n", $1, $8, $9, $10, $11, $12, $13 }' "$out/report"
+total=$(awk '/^TOTAL/ { sub("%", "", $10); print $10 }' "$out/report")
+echo "lines of lib/ covered by the corpora: $total %; HTML in $out/html/index.html"
+awk -v total="$total" -v least="${1:-0}" 'BEGIN { exit total + 0 < least + 0 }'

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that come and go, and processes that fork.  A thread is created, does a part of the input, and exits; what it had cached
+ * is to be found again.  A destructor of its own frees after copse's may have run.  A child of fork, which finds the caches of
+ * threads that it does not have, verifies and frees all that is live, and goes on allocating.
+ * One thread works at a time.
+ */
+#include "api.h"
+#include "balance.h"
+#include "copse.h"
+#include "crew.h"
+#include "expect.h"
+#include "setup.h"
+#include "target.h"
+#include <errno.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SPAWN = API_KINDS, FORK, PARKED, BALANCE, KINDS };
+enum { SPAWNS_MOST = 12, FORKS_MOST = 2 };
+
+static struct model model;
+static pthread_key_t key;
+
+/* The end of a thread: frees what it was left, in whatever state copse's part of the thread is. */
+static void destroy(void *p) { copse_free_unsized(p); }
+
+static void work(struct ops *ops) {
+  struct op op;
+  while (op_next(ops, &op))
+    /* Not what asks about caches: those of other threads are full. */
+    if (op.kind % API_KINDS != API_COOLDOWN) api_do(&model, &op, op.kind % API_KINDS);
+}
+
+static void *live_and_die(void *argument) {
+  struct ops *ops = argument;
+  pthread_setspecific(key, copse_alloc(100));
+  work(ops);
+  return NULL;
+}
+
+/* The next few records are a thread's. */
+static void spawn(struct ops *ops, const struct op *op) {
+  struct ops part = *ops;
+  pthread_t thread;
+  if (part.left > op->more % 16u) part.left = op->more % 16u;
+  ops->at += part.left * OP_BYTES;
+  ops->left -= part.left;
+  if (pthread_create(&thread, NULL, live_and_die, &part) == 0) pthread_join(thread, NULL);
+}
+
+static void parked(void *argument) { work(argument); }
+
+static int child(struct ops *ops) {
+  const struct model *seen[] = {&model};
+  struct model *models[] = {&model};
+  model_check(&model);
+  balance_check(seen, 1, false);
+  work(ops);
+  model_check(&model);
+  balance_check(seen, 1, false);
+  balance_end(models, 1);
+  return 0;
+}
+
+static void fork_once(struct ops ops, const struct op *op) {
+  if (ops.left > op->more % 8u) ops.left = op->more % 8u;
+  pid_t pid = fork();
+  expect(pid >= 0);
+  if (pid == 0) _exit(child(&ops));
+  int status;
+  pid_t ended;
+  /* The engine has a timer. */
+  do ended = waitpid(pid, &status, 0);
+  while (ended < 0 && errno == EINTR);
+  expect(ended == pid);
+  expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void flush(void *argument) {
+  (void)argument;
+  copse_thread_flush();
+}
+
+static void start(void) {
+  if (!setup_reserve((uint64_t)1 << 36, 4)) return;
+  expect(pthread_key_create(&key, destroy) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct ops ops = ops_of(data, size);
+  struct op op;
+  struct model *models[] = {&model};
+  const struct model *const *seen = (const struct model *const *)models;
+  unsigned spawns = 0, forks = 0;
+  start();
+  model_clear(&model, 1);
+  while (op_next(&ops, &op)) {
+    struct ops one = {ops.at - OP_BYTES, 1};
+    switch (op.kind % KINDS) {
+    case SPAWN:
+      if (spawns++ < SPAWNS_MOST) spawn(&ops, &op);
+      break;
+    case FORK:
+      if (forks++ < FORKS_MOST) fork_once(ops, &op);
+      break;
+    case PARKED:
+      /* The next record is done by a thread that stays, and keeps what it has cached. */
+      if (!ops.left) break;
+      one = (struct ops){ops.at, 1};
+      crew_do(op_thread(&op, CREW), parked, &one);
+      op_next(&ops, &op);
+      break;
+    case BALANCE: balance_check(seen, 1, false); break;
+    default:
+      if (op.kind % KINDS != API_COOLDOWN) api_do(&model, &op, op.kind % KINDS);
+    }
+  }
+  model_check(&model);
+  for (unsigned i = 0; i < CREW; i++) crew_do(i, flush, NULL);
+  balance_end(models, 1);
+  return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The same threads, all at once: each has its own part of the input and its own model, and they pass allocations to one another
+ * through a few places.  A finding may need more than one run to show again.
+ */
+#include "api.h"
+#include "balance.h"
+#include "copse.h"
+#include "crew.h"
+#include "expect.h"
+#include "setup.h"
+#include "target.h"
+
+enum { PLACES = 16, PASS = API_KINDS, KINDS };
+
+static struct model models[CREW];
+/* Allocations on their way. */
+static struct live places[PLACES];
+static unsigned char busy[PLACES]; /* 0 free, 1 being written or read, 2 full */
+
+static bool change(unsigned place, unsigned char from, unsigned char to) {
+  return __atomic_compare_exchange_n(&busy[place], &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* Puts one into a place that is free, or takes what is there. */
+static void pass(struct model *m, const struct op *op) {
+  unsigned place = op->more % PLACES;
+  if (change(place, 2, 1)) {
+    struct live l = places[place];
+    bool room = m->count < MODEL_MOST;
+    if (room) model_adopt(m, &l);
+    __atomic_store_n(&busy[place], room ? 0 : 2, __ATOMIC_RELEASE);
+  } else if (m->count && change(place, 0, 1)) {
+    places[place] = model_take(m, op->which % m->count);
+    __atomic_store_n(&busy[place], 2, __ATOMIC_RELEASE);
+  }
+}
+
+struct part {
+  struct ops ops;
+  unsigned thread;
+};
+
+static void work(void *argument) {
+  struct part *part = argument;
+  struct model *m = &models[part->thread];
+  struct op op;
+  while (op_next(&part->ops, &op)) {
+    unsigned kind = op.kind % KINDS;
+    if (op_thread(&op, CREW) != part->thread) continue;
+    /* Parameters are everybody's: a limit would fail requests of those who do not expect it; nor can others be kept from freeing. */
+    if (kind == API_TUNE && op.which % 14 == 9) kind = API_TRIM;
+    if (kind == API_COOLDOWN) kind = API_FREE_MANY;
+    /* Others may change what a tune has just set. */
+    if (kind == API_TUNE) copse_tune_set(op.value & 1 ? "recycler" : "depth_1k", op.value & 1 ? op.more % 8 : 4 + op.more % 61);
+    else if (!api_do(m, &op, kind)) pass(m, &op);
+  }
+  model_check(m);
+  copse_thread_flush();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static struct part parts[CREW];
+  void *arguments[CREW];
+  struct model *all[CREW];
+  setup_reserve((uint64_t)1 << 36, 3);
+  for (unsigned i = 0; i < CREW; i++) {
+    model_clear(&models[i], ((uint64_t)i + 1) << 32);
+    parts[i] = (struct part){ops_of(data, size), i};
+    arguments[i] = &parts[i];
+    all[i] = &models[i];
+  }
+  crew_do_all(work, arguments);
+  for (unsigned i = 0; i < PLACES; i++) {
+    if (busy[i] != 2) continue;
+    busy[i] = 0;
+    /* Some model has room: each keeps less than it may. */
+    for (unsigned k = 0; k < CREW; k++)
+      if (models[k].count < MODEL_MOST) {
+        model_adopt(&models[k], &places[i]);
+        break;
+      }
+  }
+  /* No two threads have the same memory. */
+  for (unsigned i = 0; i < CREW; i++)
+    for (unsigned k = 0; k < models[i].count; k++) {
+      const struct live *a = &models[i].live[k];
+      for (unsigned j = i + 1; j < CREW; j++)
+        for (unsigned l = 0; l < models[j].count; l++) {
+          const struct live *b = &models[j].live[l];
+          expect(a->at + a->usable <= b->at || b->at + b->usable <= a->at);
+        }
+    }
+  balance_check((const struct model *const *)all, CREW, false);
+  balance_end(all, CREW);
+  return 0;
+}
