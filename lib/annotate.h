@@ -29,18 +29,6 @@
 
 enum tool { TOOL_ASAN = 1, TOOL_TSAN = 2, TOOL_MSAN = 4, TOOL_LSAN = 8, TOOL_VALGRIND = 16 };
 
-/* Whether copse itself is compiled with TSan, so that it sees copse's own synchronisation. */
-#if defined(__SANITIZE_THREAD__)
-#define COMPILED_WITH_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define COMPILED_WITH_TSAN 1
-#endif
-#endif
-#ifndef COMPILED_WITH_TSAN
-#define COMPILED_WITH_TSAN 0
-#endif
-
 #ifdef COPSE_INSTRUMENTED
 
 /* Which tools are at work: bits of enum tool.  0 before copse_annotate_start.  Constant after it. */

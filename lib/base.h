@@ -25,6 +25,18 @@ typedef uintptr_t uptr;
 #define cold_path __attribute__((cold, noinline))
 #define hidden __attribute__((visibility("hidden")))
 
+/* Whether copse itself is compiled with TSan, so that it sees copse's own synchronisation. */
+#if defined(__SANITIZE_THREAD__)
+#define COMPILED_WITH_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define COMPILED_WITH_TSAN 1
+#endif
+#endif
+#ifndef COMPILED_WITH_TSAN
+#define COMPILED_WITH_TSAN 0
+#endif
+
 /* What two cores write must be this far apart: x86-64 prefetches lines in pairs. */
 #define APART 128
 
