@@ -7,10 +7,10 @@ struct bundle copse_bundle_dummy __attribute__((aligned(BUNDLE_BYTES))) = {
   .bottom = copse_bundle_dummy.slot + BUNDLE_SLOTS,
 };
 
-/* Every top that an allocation may read at the dummy's end: full, and with a NULL below. */
+/* Every top that may be read through these at the dummy's end: full, and with a NULL below. */
 #define D copse_bundle_dummy.slot + BUNDLE_SLOTS
 #define D8 D, D, D, D, D, D, D, D
-#define DUMMY_HOT {.hot = {{D8, D8, D8, D8, D8, D8, D8, D8}, 0, 0}}
+#define DUMMY_HOT {.hot = {{D8, D8, D8, D8, D8, D8, D8, D8}, 0, 63}}
 struct cache copse_cache_start = DUMMY_HOT, copse_cache_exited = DUMMY_HOT;
 
 struct recycler copse_recyclers[CLASS_REGIONS];
@@ -195,7 +195,7 @@ void copse_cache_spill_owner(struct cache *c, unsigned region, void *p) {
   void **top = load_relaxed(&c->hot.top[place]);
   if ((uptr)top & (BUNDLE_BYTES - 1)) {
     store_relaxed(top, p);
-    store_release(&c->hot.top[place], top + 1); /* release: as in copse_hot_free_by_address_ */
+    store_release(&c->hot.top[place], top + 1); /* release: as in copse_hot_free_at_ */
     return;
   }
   /* What is freed for a neighbour is never taken from here again, and so has no use for a spare. */

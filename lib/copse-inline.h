@@ -36,8 +36,8 @@ extern "C" {
 enum { COPSE_TOPS_ = 512 };
 struct copse_hot_ {
   void **top[COPSE_TOPS_]; /* other threads may read them; NULL, which is on a boundary: full, and never read */
-  uintptr_t key; /* of the thread's arena; before the process's first allocation every pointer is foreign to it */
-  uint64_t bits;
+  uintptr_t key; /* of the thread's arena */
+  uint64_t bits; /* of a region's offset; 63 before a thread's first allocation: then each place is that of the first top, full */
 };
 
 #ifdef COPSE_TLS_DYNAMIC
@@ -90,13 +90,13 @@ static inline void *copse_hot_alloc_(unsigned size_class) {
   return p;
 }
 
-static inline void copse_hot_free_by_address_(void *p) {
-  struct copse_hot_ *hot = copse_hot_of_thread_();
-  uint64_t place = ((uintptr_t)p ^ hot->key) >> hot->bits;
-  if (__builtin_expect(place >= COPSE_TOPS_, 0)) {
-    copse_free_slow_(p);
-    return;
-  }
+/* Where the top for `p` stands; COPSE_TOPS_ or above where `p` is in no class. */
+static inline uint64_t copse_hot_place_(const struct copse_hot_ *hot, const void *p) {
+  return ((uintptr_t)p ^ hot->key) >> hot->bits;
+}
+
+/* pre: `place` is that of `p`, below COPSE_TOPS_. */
+static inline void copse_hot_free_at_(struct copse_hot_ *hot, uint64_t place, void *p) {
   void **top = __atomic_load_n(&hot->top[place], __ATOMIC_RELAXED);
   if (__builtin_expect(((uintptr_t)top & 1023) == 0, 0)) {
     copse_free_slow_(p);
@@ -106,6 +106,16 @@ static inline void copse_hot_free_by_address_(void *p) {
   __atomic_store_n(top, p, __ATOMIC_RELAXED);
   /* release: a child of fork that reads this top finds the slot written below it (copse_cache_fork_child). */
   __atomic_store_n(&hot->top[place], top + 1, __ATOMIC_RELEASE);
+}
+
+static inline void copse_hot_free_by_address_(void *p) {
+  struct copse_hot_ *hot = copse_hot_of_thread_();
+  uint64_t place = copse_hot_place_(hot, p);
+  if (__builtin_expect(place >= COPSE_TOPS_, 0)) {
+    copse_free_slow_(p);
+    return;
+  }
+  copse_hot_free_at_(hot, place, p);
 }
 
 #ifdef COPSE_INSTRUMENTED
@@ -123,10 +133,14 @@ static inline void *copse_inline_alloc(size_t size) {
 
 static inline void copse_inline_free_unsized(void *ptr) { copse_hot_free_by_address_(ptr); }
 
-/* By its address: that says whose slot it is, which a size does not, and costs no more than a size that is not constant. */
+/* By its address, which says whose slot it is; a size known at compile time says that it is a slot. */
 static inline void copse_inline_free(void *ptr, size_t size) {
-  (void)size;
-  copse_hot_free_by_address_(ptr);
+  if (__builtin_constant_p(size) && size <= COPSE_CLASS_SIZE_MAX) {
+    struct copse_hot_ *hot = copse_hot_of_thread_();
+    copse_hot_free_at_(hot, copse_hot_place_(hot, ptr), ptr);
+  } else {
+    copse_hot_free_by_address_(ptr);
+  }
 }
 
 #endif
