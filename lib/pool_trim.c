@@ -260,7 +260,7 @@ struct position {
 static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldown, struct position *at,
                                     struct piece *pieces) {
   unsigned n = 0, seen = 0;
-  u64 bytes = 0;
+  u64 bytes = 0, begun = at->done ? at->block : CHAIN_NONE;
   while (n < PIECES && seen++ < 4 * PIECES) {
     /* What was cut is gone on with, in whichever chain its rest stands by now. */
     u64 from = at->done ? at->block : next_locked(p, sweep, at->block);
@@ -274,8 +274,9 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldo
     *at = done < 64 ? (struct position){from, done} : (struct position){from + 1, 0};
     if (done < 64 || batch_full(p, n, bytes, at->block)) break;
   }
-  /* Only now: the blocks behind had to know of those before. */
-  for (unsigned i = 0; i < n; i++) settle_locked(p, pieces[i].block);
+  /* Only now: the blocks behind had to know of those before.  But not twice: of what was begun a part may have been refused. */
+  for (unsigned i = 0; i < n; i++)
+    if (pieces[i].block != begun) settle_locked(p, pieces[i].block);
   return n;
 }
 
