@@ -53,8 +53,6 @@ static inline struct recycler *recycler_of(unsigned class, unsigned arena) { ret
 
 /* Where the top of a region stands in a record: those of its own arena first. */
 static inline unsigned place_of(const struct cache *c, unsigned region) { return region ^ region_at(c->arena, 0); }
-/* And the region of such a place. */
-static inline unsigned region_of_place(const struct cache *c, unsigned place) { return place ^ region_at(c->arena, 0); }
 /* How many places there are. */
 static inline unsigned places(void) { return copse_regions.arenas > 1 ? COPSE_TOPS_ : ARENA_REGIONS; }
 

@@ -213,7 +213,7 @@ runs_commands() {
   while IFS= read -r command; do
     echo "$command"
     seen=$((seen + 1))
-    (cd "$scratch/work" && PATH=$top_builddir/bin:$PATH COPSE_LIBDIR=$top_builddir/lib bash -e -c "$command" >"$scratch/said" 2>&1) ||
+    (cd "$scratch/trial" && PATH=$top_builddir/bin:$PATH COPSE_LIBDIR=$top_builddir/lib bash -e -c "$command" >"$scratch/said" 2>&1) ||
       { cat "$scratch/said" && return 1; }
   done < <(section EXAMPLES "$1" | sed -n 's/^\.Dl //p')
   [ "$seen" != 0 ]
@@ -223,10 +223,10 @@ runs_commands() {
 
 pages=$top_srcdir/doc/man
 headers=$top_srcdir/lib
-mkdir "$scratch/include" "$scratch/work"
+mkdir "$scratch/include" "$scratch/trial"
 cp "$headers"/copse.h "$headers"/copse-inline.h "$scratch/include"
 [ ! -e "$headers/copse.hpp" ] || cp "$headers/copse.hpp" "$scratch/include"
-printf '%s\n' oak alder hazel >"$scratch/work/words"
+printf '%s\n' oak alder hazel >"$scratch/trial/words"
 
 check "mandoc -Tlint has nothing to say" well_formed "$pages"
 check "names, titles and references are right" well_named "$pages"
