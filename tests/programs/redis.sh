@@ -71,6 +71,9 @@ END
 # redis-cli that does not colour, ask or wait for long.
 cli() { timeout 60 redis-cli -h 127.0.0.1 -p "$1" --no-raw "${@:2}"; }
 
+# The replies to what stands on standard input, without the time that is printed after a slow one.
+ask() { cli "$1" | sed -E '/^\([0-9.]+s\)$/d'; }
+
 run() {
   local on=$1 name=$2 port pid try
   mkdir "$work/$name"
@@ -94,13 +97,14 @@ run() {
   timeout 60 redis-cli -h 127.0.0.1 -p "$port" --pipe <"$work/load" >"$work/$name.pipe"
   cli "$port" debug digest >"$work/$name.digest"
   cli "$port" bgsave >/dev/null
-  # Without the time that it prints after a slow reply.
-  cli "$port" <"$work/questions" | sed -E '/^\([0-9.]+s\)$/d' >"$work/$name.replies"
-  # The child that saves is a fork; DEBUG RELOAD above may come while it runs, so it is waited for.
+  # While a child saves, which is a fork.  It is waited for before the reload: that writes the same file and reads it, and the
+  # child's, of before the questions, could take its place in between.
+  ask "$port" <<<"$(sed '/^DEBUG RELOAD$/,$d' "$work/questions")" >"$work/$name.replies"
   for _ in {1..100}; do
     [[ $(cli "$port" info persistence) == *rdb_bgsave_in_progress:0* ]] && break
     sleep 0.1
   done
+  ask "$port" <<<"$(sed -n '/^DEBUG RELOAD$/,$p' "$work/questions")" >>"$work/$name.replies"
   cli "$port" info persistence | tr -d '\r' | grep -E 'rdb_last_bgsave_status|loading:' >"$work/$name.save"
   cli "$port" shutdown nosave >/dev/null 2>&1 || true
   wait "$pid"
