@@ -40,21 +40,32 @@ if [ ${#tests[@]} = 0 ]; then
     name=$(basename "$source" .c)
     case $name in test_malloc*) ;; *) tests+=("$name") ;; esac
   done
+  tests+=(test_copse_cxx test_copse_hpp)
 fi
+# The C++ compiler that comes with it; the drop-in's operators, like its malloc, are the tools' own.
+case $cc in *gcc*) cxx=${cc/gcc/g++} ;; *) cxx=${cc/clang/clang++} ;; esac
 whole_library "$cc" "${flags[@]}" || {
   nok "the library"
   finish
 }
-compile_test() { "$cc" "${lib_flags[@]}" -I"$top_srcdir/tests" "${flags[@]}" -c "$top_srcdir/tests/$1.c" -o "$scratch/$1.o"; }
+compile_test() { # and says by what it is linked
+  if [ -e "$top_srcdir/tests/$1.cc" ]; then
+    linker=$cxx
+    "$cxx" "${lib_flags[@]/#-std=*/-std=c++17}" "${flags[@]}" -c "$top_srcdir/tests/$1.cc" -o "$scratch/$1.o"
+  else
+    linker=$cc
+    "$cc" "${lib_flags[@]}" -I"$top_srcdir/tests" "${flags[@]}" -c "$top_srcdir/tests/$1.c" -o "$scratch/$1.o"
+  fi
+}
 # As make calls it.
 link_test() {
   compile_test "$1" &&
-    "$cc" "${flags[@]}" "$scratch/$1.o" "$scratch/vm_faults.o" "$archive" -lcmocka -pthread -ldl -o "$scratch/$1_instrumented"
+    "$linker" "${flags[@]}" "$scratch/$1.o" "$scratch/vm_faults.o" "$archive" -lcmocka -pthread -ldl -o "$scratch/$1_instrumented"
 }
 compile_test vm_faults
 # While another test has the system be strict with memory no sanitizer starts, and none forks: it holds this lock then.
 unless_strict() {
-  if grep -q 'setting_lock(OVERCOMMIT)' "$top_srcdir/tests/$1.c"; then "${@:2}"; else flock -s /proc/sys/vm/overcommit_memory "${@:2}"; fi
+  if grep -q 'setting_lock(OVERCOMMIT)' "$top_srcdir/tests/$1".c*; then "${@:2}"; else flock -s /proc/sys/vm/overcommit_memory "${@:2}"; fi
 }
 one() {
   link_test "$1" || return
