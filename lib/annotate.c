@@ -116,7 +116,8 @@ bool copse_annotate_symbolize(uptr pc, char *text, u64 room) {
   __sanitizer_symbolize_pc((void *)(pc - 1), "%f %L", text, room);
   text[room - 1] = 0;
   if (copse_tools & TOOL_MSAN) copse_msan_initialised(text, room); /* written behind its back */
-  return text[0] != 0;
+  /* gcc's UndefinedBehaviorSanitizer alone knows modules only. */
+  return text[0] != 0 && strncmp(text, "<null>", 6) != 0;
 }
 
 #else

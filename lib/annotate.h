@@ -74,7 +74,7 @@ hidden extern bool copse_annotate_selfcheck;
 hidden void copse_annotate_on_report(void (*describe)(const void *address));
 /*
  * Writes "function file:line" or what else is known of the code at `pc`, of a return address, into text[0..room); returns
- * false where no tool's symbolizer is there.  For reports only.
+ * false where no tool's symbolizer is there, or it does not know the function.  For reports only.
  */
 hidden bool copse_annotate_symbolize(uptr pc, char *text, u64 room);
 

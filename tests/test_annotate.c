@@ -126,7 +126,7 @@ void __tsan_func_exit(void *unused) {
 void __sanitizer_symbolize_pc(void *pc, const char *format, char *text, size_t room);
 void __sanitizer_symbolize_pc(void *pc, const char *format, char *text, size_t room) {
   (void)format;
-  snprintf(text, room, "f%ld", at(pc));
+  snprintf(text, room, at(pc) == 99 ? "<null> (module)" : "f%ld", at(pc));
 }
 
 /* ---- */
@@ -356,6 +356,7 @@ static void test_symbolize(void **state) {
   assert_true(copse_annotate_symbolize((uptr)memory + 5, text, sizeof text));
   assert_string_equal(text, "f4"); /* the call, not what it returns to */
   assert_false(copse_annotate_symbolize((uptr)memory, text, 0));
+  assert_false(copse_annotate_symbolize((uptr)memory + 100, text, sizeof text)); /* a module without a name is no function */
 }
 
 int main(void) {
