@@ -9,6 +9,7 @@
 # DEATH_LIBRARY    the static library, by default that of the build
 # DEATH_RESULTS    a file for the cells of the table, a line each: NAME COLUMN TEXT
 # DEATH_FLAGS      more flags for the compiler
+# DEATH_LIMIT      seconds that a program may take, by default 120
 # What is not there is skipped, and said.
 set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -41,6 +42,21 @@ run() {
   esac
 }
 
+# The same, and what it was waiting for when the time is over.
+watched() {
+  run "$@" &
+  local program=$! status=0
+  trap 'stuck $program' TERM
+  wait $program || status=$?
+  return $status
+}
+stuck() {
+  echo "did not end:"
+  ps -o pid,ppid,stat,wchan:24,etimes,args -p "$1" --ppid "$1"
+  ! command -v gdb >/dev/null || timeout 20 gdb -q -batch -p "$1" -ex 'thread apply all bt' </dev/null 2>&1 | grep '^[#T]'
+  kill -KILL "$1"
+}
+
 # one SCRATCH NAME COLUMN COMPILER: leaves SCRATCH/NAME.COLUMN.COMPILER.{verdict,clean}, empty where all is as it must be,
 # and .seen, the cell.
 one() {
@@ -61,7 +77,7 @@ one() {
     ! grep -q 'created by: ' "$here/$name.c" || origins=yes
     # Tests that make the system strict with memory for a moment hold this lock the other way: sanitizers do not start then.
     { exec 8</proc/sys/vm/overcommit_memory && flock -s 8; } 2>/dev/null || true
-    { timeout -k 5 120 bash -c 'ulimit -c 0; shift; '"$(declare -f run)"'; run "$@"' . . "$column" "$at" "$origins" >"$at.out" 2>&1 8<&-; } \
+    { timeout --foreground -k 40 "${DEATH_LIMIT:-120}" bash -c 'ulimit -c 0; shift; '"$(declare -f run watched stuck)"'; watched "$@"' . . "$column" "$at" "$origins" >"$at.out" 2>&1 8<&-; } \
       2>/dev/null </dev/null || status=$?
     exec 8<&- || true
     awk -v column="$column" -v status=$status -v clean=$clean -f "$here/verify.awk" "$here/$name.c" "$at.out" >"$at.verdict"
