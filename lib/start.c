@@ -16,10 +16,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* used: copse-inline.h names it in an asm statement only, which link-time optimisation does not read. */
 #ifdef COPSE_TLS_DYNAMIC
 __thread struct copse_hot_ *copse_self_ = &copse_cache_start.hot;
 #else
-__thread struct copse_hot_ *copse_self_ __attribute__((tls_model("initial-exec"))) = &copse_cache_start.hot;
+__thread struct copse_hot_ *copse_self_ __attribute__((tls_model("initial-exec"), used)) = &copse_cache_start.hot;
 #endif
 
 struct lock copse_start_lock = LOCK_INITIALIZER(RANK_START);

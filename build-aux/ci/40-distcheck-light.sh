@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The tarball is the committed tree and the generated files that are listed, to the byte, twice the same, and it builds,
-# installs and can be linked against, through its .pc and statically.
+# installs and can be linked against, through its .pc and statically, and builds with link-time optimisation.
 # limit: 15
 # packages: git xz-utils pkg-config
 . build-aux/ci/common.sh
@@ -95,4 +95,18 @@ one "a program links statically" wholly_static || status=1
 one "a program builds with copse-instrumented.pc" instrumented || status=1
 one "a C++ program builds with copse.pc" cxx || status=1
 one "the installed copse-run runs a program" ran || status=1
+
+# ---- with link-time optimisation, as some distributions build
+mkdir lto
+optimised() {
+  (cd lto && "../$name/configure" CFLAGS="-O2 -flto=auto" && make -s -j"$jobs") >lto.log 2>&1 &&
+    LD_PRELOAD=$scratch/lto/lib/.libs/libcopse-malloc.so sh -c 'grep -q libcopse-malloc /proc/self/maps && git --version' >>lto.log 2>&1 ||
+    { tail -n 20 lto.log && return 1; }
+}
+if one "it builds with -flto, and the drop-in runs a program" optimised; then
+  make -s -C lto check TESTS="tests/test_copse tests/test_inline tests/check-exports.sh" >check.log 2>&1 || tail -n 40 check.log
+  suite_summary "tests with -flto" lto || status=1
+else
+  status=1
+fi
 exit "$status"
