@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Ranges that growers have claimed: published in any order, given up, tried again; and growers that are stopped. */
 #include "pool_help.h"
+#include "process.h"
 
 #define MB ((u64)1 << 20)
 #define RESERVE ((u64)1 << 37)
@@ -328,15 +329,18 @@ static bool refuse_some(const struct vm_record *call) {
   return call->kind == VM_MPROTECT && __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 3 == 0;
 }
 
+/* valgrind has room for regions of 256 MB. */
+enum { GROWN = UNDER_VALGRIND ? 5000 : 20000 };
+
 struct job {
   struct pool *pool;
   u64 held, refused;
-  void *slot[20000];
+  void *slot[GROWN];
 };
 
 static void *grow_on(void *argument) {
   struct job *job = argument;
-  while (job->held + 64 <= sizeof job->slot / sizeof *job->slot) {
+  while (job->held + 64 <= GROWN) {
     unsigned taken;
     enum pool_outcome outcome = copse_pool_take(job->pool, 64, job->slot + job->held, &taken);
     require(outcome != POOL_EXHAUSTED);
