@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Runs the stages of build-aux/ci/ one after the other; a stage that fails does not keep the next from running.
-# Usage: ci-driver.sh [STAGE...], a stage by the beginning of its name, for instance 40, or long-29; without one all but the
+# Usage: ci-driver.sh [STAGE...], a stage by the beginning of its name, for instance 40, or long-45; without one all but the
 # long ones.
 #
 # A stage is a script NN-name.sh, or long-NN-name.sh, with two lines for this driver:

@@ -127,7 +127,7 @@ copse_tool_files = tests/tools.sh tests/under-tool.sh tests/under-tool.list test
   tests/faults/relaxed_push.h tests/faults/room_for_size.h \
   tests/installcheck/run.sh tests/installcheck/race.c tests/installcheck/after_free.c
 
-# Every unit test under every tool with every compiler; CI does some of them (build-aux/ci/25-asan.sh to 28-valgrind.sh).
+# Every unit test under every tool with every compiler; CI does some of them (build-aux/ci/27-under-tools.sh).
 CHECK_LONG += check-under-tools
 check-under-tools: all
 	@status=0; for tool in asan ubsan tsan tsan-user msan; do for cc in gcc clang clang-19; do \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # One misuse a file; tests/death/death.h says how they are written, doc/MISUSE what is found of them.
 # `make check` runs them plainly and under AddressSanitizer, by the compiler of the build;
-# build-aux/ci/long-29-death.sh runs all columns, `make check-long` all columns by each compiler.
+# build-aux/ci/29-death.sh runs all columns, `make check-long` all columns by each compiler.
 
 copse_death_programs = \
   tests/death/alignment.c tests/death/alignment_none.c tests/death/batch_foreign.c \

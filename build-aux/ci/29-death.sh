@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The instrumented library: each misuse is found by each tool as its test says, doc/MISUSE is what was seen, a fault planted
 # in the library turns a test red, doc/DEBUGGING's commands do as it says, and real programs run on the drop-in that checks.
-# Not among the stages that CI runs, which are those that begin with a number: by hand, or in make check-long.
-# limit: 14
+# limit: 20
 # packages: clang git perl pkg-config python3 sqlite3 valgrind
 . build-aux/ci/common.sh
 need_release
