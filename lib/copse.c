@@ -81,18 +81,6 @@ void *copse_alloc_aligned(size_t size, size_t alignment) {
   return likely(class != CLASS_NONE) ? copse_hot_alloc_(class) : copse_resort_span(size ? size : 1, alignment, false);
 }
 
-size_t copse_alloc_batch(size_t size, size_t n, void *out[]) {
-  size_t done = 0;
-  if (INSTRUMENTED && n && !copse_guard_nonnull(SITE("copse_alloc_batch"), out)) return 0;
-  for (; done < n; done++) {
-    void *p = INSTRUMENTED ? copse_guard_alloc(SITE("copse_alloc_batch"), size, 0, false) : copse_alloc(size);
-    if (unlikely(!p)) break;
-    out[done] = p;
-  }
-  copse_annotate_written(out, done * sizeof *out);
-  return done;
-}
-
 /* ---- free ---- */
 
 void copse_free_slow_(void *p) {
@@ -136,15 +124,6 @@ void copse_free_aligned(void *ptr, size_t size, size_t alignment) {
     copse_guard_free(SITE("copse_free_aligned"), ptr, size, alignment ? alignment : 1);
   else
     copse_hot_free_by_address_(ptr);
-}
-
-void copse_free_batch(size_t size, size_t n, void *const ptrs[]) {
-  if (INSTRUMENTED && n && !copse_guard_nonnull(SITE("copse_free_batch"), ptrs)) return;
-  for (size_t i = 0; i < n; i++)
-    if (INSTRUMENTED)
-      copse_guard_free(SITE("copse_free_batch"), ptrs[i], size, 0);
-    else
-      copse_free(ptrs[i], size);
 }
 
 /* ---- sizes ---- */

@@ -26,7 +26,7 @@ copse_core_sources = \
   lib/resort.h lib/resort.c \
   lib/stats.h lib/stats.c \
   lib/fork.h lib/fork.c \
-  lib/copse.h lib/copse-inline.h lib/copse.c
+  lib/copse.h lib/copse-inline.h lib/copse.c lib/batch.c
 
 copse_dropin_sources = $(copse_core_sources) \
   lib/malloc.c lib/malloc_info.c lib/malloc_stats.c lib/malloc_summary.h

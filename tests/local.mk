@@ -52,6 +52,7 @@ copse_unit_tests += \
 # The whole library, by its public interface.
 copse_unit_tests += \
   tests/test_copse \
+  tests/test_batch \
   tests/test_copse_resize \
   tests/test_copse_service \
   tests/test_no_touch \
