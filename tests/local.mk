@@ -122,7 +122,7 @@ copse_alone_tests = \
   tests/check-hotpath.sh
 
 # What the scripts about tools have compiled.
-copse_tool_files = tests/tools.sh tests/under-tool.sh tests/under-tool.list tests/tool_program.c tests/empty/annotate.h tests/empty/check.h \
+copse_tool_files = tests/coverage.sh tests/tools.sh tests/under-tool.sh tests/under-tool.list tests/tool_program.c tests/empty/annotate.h tests/empty/check.h \
   tests/faults/no_alloc.h tests/faults/no_enter.h tests/faults/no_free.h tests/faults/no_fresh.h \
   tests/faults/no_report.h tests/faults/no_reserved.h tests/faults/own_words.h tests/faults/relaxed_pop.h \
   tests/faults/relaxed_push.h tests/faults/room_for_size.h \
@@ -136,6 +136,12 @@ check-under-tools: all
 	  $(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/under-tool.sh $$tool $$cc || status=1; done; done; \
 	$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/under-tool.sh valgrind '$(CC)' || status=1; exit $$status
 .PHONY: check-under-tools
+
+# How much of lib/ the tests reach, by clang's counters.
+CHECK_LONG += check-coverage
+check-coverage: all
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' $(SHELL) $(top_srcdir)/tests/coverage.sh 97
+.PHONY: check-coverage
 
 # Programs on the installed library.  COPSE_TOOL_CC names other compilers than the build's.
 installcheck-local:
