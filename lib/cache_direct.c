@@ -53,13 +53,25 @@ void *copse_direct_alloc_zero(unsigned region, bool *zero) {
   return outcome == POOL_EXHAUSTED ? copse_direct_alloc(region) : NULL;
 }
 
+/* Whether the slots are in regions of their own: bases are aligned, so that the bits above an offset tell. */
+static bool regions_differ(unsigned n, void *const slots[]) {
+  u64 apart = 0;
+  for (unsigned i = 1; i < n; i++) apart |= (uptr)slots[i] ^ (uptr)slots[0];
+  return apart >> copse_regions.bits != 0;
+}
+
 void copse_direct_put(unsigned n, void *const slots[], u64 *held) {
   /* From the end, so that what is left is always the first of them. */
   while (n) {
     u64 region = region_of(slots[n - 1]);
     unsigned to = n;
     must(region < region_spans() && region_class(region) < CLASSES);
-    while (n && region_of(slots[n - 1]) == region) n--;
+    /* All of them, but where a class has borrowed. */
+    if (likely(!regions_differ(n, slots))) {
+      n = 0;
+    } else {
+      while (region_of(slots[n - 1]) == region) n--;
+    }
     copse_pool_put_held(&copse_pools[region], to - n, slots + n, held);
   }
 }

@@ -243,13 +243,10 @@ enum pool_outcome copse_pool_take_one(struct pool *p, void **out, bool *zero) {
   return outcome;
 }
 
-static void free_bits_locked(struct pool *p, u64 block, u64 mask) {
-  u64 *word = pool_word(p, block), before = *word, after = before | mask;
-  must(!(before & mask) && block < pool_known(p));
-  *word = after;
-  if (pool_has_runs(p) || after == ~(u64)0) *pool_changed(p, block) |= (u64)1 << (block & 63);
+/* A block had none free, or has all free now, or notes which of its free slots are bare: it may change its chain. */
+static void move_locked(struct pool *p, u64 block, u64 before, u64 after) {
   if (unlikely(p->slotwise)) {
-    must(!(*pool_bare(p, block) & mask));
+    must(!(*pool_bare(p, block) & (before ^ after)));
     /* Now it has warm slots, and has had a free just now: young. */
     if (before & ~*pool_bare(p, block)) {
       if (chain_has(pool_young(p), block)) return;
@@ -268,6 +265,15 @@ static void free_bits_locked(struct pool *p, u64 block, u64 mask) {
   }
 }
 
+/* What it looks at in the pool is handed in, since a store to a word might change it for all the compiler knows. */
+static inline void free_bits_locked(struct pool *p, bool runs, bool slotwise, u64 block, u64 mask) {
+  u64 *word = pool_word(p, block), before = *word, after = before | mask;
+  must(!(before & mask) && block < pool_known(p));
+  *word = after;
+  if (runs || after == ~(u64)0) *pool_changed(p, block) |= (u64)1 << (block & 63);
+  if (unlikely(slotwise || before == 0 || after == ~(u64)0)) move_locked(p, block, before, after);
+}
+
 void copse_pool_put_held(struct pool *p, unsigned n, void *const slots[], u64 *held) {
   u64 at[64];
   while (n) {
@@ -278,15 +284,19 @@ void copse_pool_put_held(struct pool *p, unsigned n, void *const slots[], u64 *h
     }
     copse_lock_acquire(&p->lock);
     p->locked++;
-    for (unsigned i = 0; i < some;) {
-      /* Neighbours go home in one store. */
-      u64 block = at[i] >> 6, mask = 0;
-      for (; i < some && at[i] >> 6 == block; i++) {
-        must(!(mask >> (at[i] & 63) & 1));
-        mask |= (u64)1 << (at[i] & 63);
+    /* Neighbours go home in one store. */
+    const bool runs = pool_has_runs(p), slotwise = p->slotwise;
+    u64 block = at[0] >> 6, mask = 0;
+    for (unsigned i = 0; i < some; i++) {
+      if (at[i] >> 6 != block) {
+        free_bits_locked(p, runs, slotwise, block, mask);
+        block = at[i] >> 6;
+        mask = 0;
       }
-      free_bits_locked(p, block, mask);
+      must(!(mask >> (at[i] & 63) & 1));
+      mask |= (u64)1 << (at[i] & 63);
     }
+    free_bits_locked(p, runs, slotwise, block, mask);
     if (held) store_relaxed(held, load_relaxed(held) - some);
     copse_lock_release(&p->lock);
     slots += some;
