@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-# Examples: a few lines for the README, and one simulation on two allocators.
+# Examples: a few lines for the README, a tuner of parameters, and one simulation on two allocators.
 
-noinst_PROGRAMS += examples/hello examples/simulation examples/simulation-system
+noinst_PROGRAMS += examples/hello examples/tuner examples/simulation examples/simulation-system
 EXTRA_DIST += examples/run-simulation.sh examples/mistakes.c
 
 examples_hello_SOURCES = examples/hello.c
 examples_hello_LDADD = lib/libcopse.la
+
+examples_tuner_SOURCES = examples/tuner.c
+examples_tuner_LDADD = lib/libcopse.la -lpthread
 
 copse_simulation_sources = \
   examples/sim_alloc.h examples/sim_components.h \

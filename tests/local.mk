@@ -109,6 +109,7 @@ copse_script_tests = \
   tests/check-valgrind.sh \
   tests/check-simulation.sh \
   tests/test_simulation.sh \
+  tests/test_tuner.sh \
   bench/test_compare.sh
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
