@@ -15,6 +15,7 @@ _Noreturn void sim_out_of_memory(size_t size);
 #ifdef SIM_SYSTEM_MALLOC
 
 #include <malloc.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #define SIM_ALLOCATOR "system"
@@ -34,6 +35,16 @@ static inline void sim_trim(void) {
   malloc_trim(0);
 #endif
 }
+/* Sets a parameter; 0, or what is wrong.  It has none. */
+static inline int sim_tune(const char *name, uint64_t value) {
+  (void)name, (void)value;
+  return -1;
+}
+/* It does not say. */
+static inline int sim_counted(uint64_t *system_calls, uint64_t *pool_locks) {
+  *system_calls = *pool_locks = 0;
+  return 0;
+}
 
 #else
 
@@ -49,6 +60,16 @@ static inline void *sim_try_resize(void *ptr, size_t old_size, size_t new_size) 
 static inline void sim_free(void *ptr, size_t size) { copse_free(ptr, size); }
 static inline void sim_checkpoint(void) { copse_checkpoint(); }
 static inline void sim_trim(void) { copse_trim(); }
+static inline int sim_tune(const char *name, uint64_t value) { return copse_tune_set(name, value); }
+/* What the allocator has done so far on its slow paths; false where it does not say. */
+static inline int sim_counted(uint64_t *system_calls, uint64_t *pool_locks) {
+  static struct copse_stats stats;
+  copse_stats(&stats);
+  *system_calls = stats.system_calls;
+  *pool_locks = 0;
+  for (unsigned class = 0; class < COPSE_CLASSES; class++) *pool_locks += stats.classes[class].locked;
+  return 1;
+}
 
 #endif
 

@@ -61,6 +61,8 @@ struct result {
   uint64_t resident_start, resident_full, resident_peak, resident_trimmed, population;
   struct percentiles warmup_frames, frames;
   struct totals totals;
+  bool counted; /* by the allocator, in the second half of the frames: */
+  uint64_t system_calls, pool_locks;
 };
 
 /* ------------------------------------------------------------------ workers */
@@ -176,7 +178,13 @@ static void run(struct game *game, const struct options *options, uint64_t *time
   uint64_t half = options->frames / 2;
   result->main = run_frames(game, times + result->warmup, half);
   world->zones[0].fault = options->fault;
+  uint64_t calls, locks;
+  sim_counted(&calls, &locks);
   result->main += run_frames(game, times + result->warmup + half, options->frames - half);
+
+  result->counted = sim_counted(&result->system_calls, &result->pool_locks);
+  result->system_calls -= calls;
+  result->pool_locks -= locks;
 
   after = totals_now(world);
   result->totals =
@@ -260,6 +268,11 @@ static void report(const struct options *options, const struct result *result) {
       printf("%s=%.*f\n", rows[i].key, rows[i].digits, rows[i].value);
     }
   }
+  if (!result->counted) return;
+  printf(options->table ? "%-36s %16" PRIu64 "\n" : "%s=%" PRIu64 "\n",
+         options->table ? "system calls, second half of frames" : "steady_system_calls", result->system_calls);
+  printf(options->table ? "%-36s %16" PRIu64 "\n" : "%s=%" PRIu64 "\n",
+         options->table ? "pools' locks taken, likewise" : "steady_pool_locks", result->pool_locks);
 }
 
 /* ------------------------------------------------------------------ options */
@@ -271,6 +284,7 @@ static void usage(void) {
          "  --entities N  about how many there are at a time (%d)\n"
          "  --threads N   workers, next to the main thread: 1 to %d (%d)\n"
          "  --seed N      same seed, same checksum (%d)\n"
+         "  --tune NAME=VALUE  set a parameter of copse, see copse(7)\n"
          "  --table       print a table for people instead\n"
          "  --help        print this\n",
          strcmp(SIM_ALLOCATOR, "copse") ? "the system's malloc" : "copse", FRAMES, ENTITIES, SIM_ZONES, THREADS, SEED);
@@ -287,6 +301,15 @@ static uint64_t number(const char *word, uint64_t least, uint64_t most) {
   uint64_t value = strtoull(word, &end, 10);
   if (*word < '0' || *word > '9' || *end || errno || value < least || value > most) refuse("bad number", word);
   return value;
+}
+
+static void tune(const char *word) {
+  char name[32];
+  const char *equals = strchr(word, '=');
+  if (!equals || (size_t)(equals - word) >= sizeof name) refuse("no parameter", word);
+  memcpy(name, word, (size_t)(equals - word));
+  name[equals - word] = 0;
+  if (sim_tune(name, number(equals + 1, 0, UINT64_MAX))) refuse("no parameter, or not its range", word);
 }
 
 static struct options parse(char **words) {
@@ -306,6 +329,9 @@ static struct options parse(char **words) {
       if (!word[1]) refuse("no number after", *word);
       word++;
       *numbers[i].value = number(*word, numbers[i].least, numbers[i].most);
+    } else if (!strcmp(*word, "--tune")) {
+      if (!word[1]) refuse("no parameter after", *word);
+      tune(*++word);
     } else if (!strcmp(*word, "--table")) {
       options.table = true;
     } else if (!strcmp(*word, "--plant-fault")) {

@@ -63,6 +63,8 @@ for program in "$on_copse" "$on_system"; do
   check "$name: a negative number" refuses 2 "bad number '-1'" "$program" --seed -1
   check "$name: too many workers" refuses 2 "bad number '17'" "$program" --threads 17
   check "$name: no workers" refuses 2 "bad number '0'" "$program" --threads 0
+  check "$name: a parameter that is none" refuses 2 "no parameter, or not its range 'speed=9'" "$program" --tune speed=9
+  check "$name: a parameter without a value" refuses 2 "no parameter 'recycler'" "$program" --tune recycler
   check "$name: a number beyond 64 bits" refuses 2 "bad number" "$program" --seed 18446744073709551616
   check "$name: help" "$program" --help
   check "$name: the table" "$program" "${small[@]}" --table
@@ -84,4 +86,11 @@ check "run-simulation.sh: equal ends" "$run" "$top_builddir" --rounds 1 "${small
 check "run-simulation.sh: a planted fault is found" finds_fault
 check "run-simulation.sh: unknown option" refuses 2 "unknown option" "$run" "$top_builddir" --fast
 check "run-simulation.sh: no build there" refuses 1 "is missing" "$run" "$scratch"
+# What copse counted: with room for the bundles of a burst hardly any lock is taken.
+counted() {
+  "$on_copse" --frames 400 --entities 5000 --tune recycler=128 >"$scratch/counted" || return
+  grep '^steady_' "$scratch/counted"
+  [ "$(sed -n 's/^steady_pool_locks=//p' "$scratch/counted")" -lt 40 ] && [ "$(sed -n 's/^steady_system_calls=//p' "$scratch/counted")" -lt 40 ]
+}
+check "two hundred steady frames take fewer than 40 locks of pools, and 40 system calls" counted
 finish
