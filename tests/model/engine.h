@@ -116,11 +116,22 @@ struct execution {
 extern struct execution now;
 extern struct scenario model_current;
 
-/* ---- memory.c ---- */
+/* ---- places.c ---- */
 void memory_start(void); /* a new execution */
 struct place *memory_place(uptr address, unsigned size, unsigned *half);
 struct place *memory_mutex(uptr address);
 struct place *memory_fence_place(void);
+/* Each place, mutexes aside, that has some of these bytes. */
+void memory_places(uptr address, size_t n, void (*each)(struct place *));
+u128 memory_value(uptr base, unsigned size);
+struct store *memory_store_push(struct place *p);
+void memory_access_push(struct place *p, struct access a);
+void memory_settle(struct place *p); /* a plain store came first, and its value was not known then */
+extern bool memory_restart;          /* a place turned out to be wider than thought: begin anew */
+void memory_commute(uptr address, size_t n);
+bool memory_commutes(uptr address);
+
+/* ---- memory.c ---- */
 /* What the thread may do: places in modification order, newest first, none below `least`.  Returns how many. */
 int memory_choices(int thread, const struct op *op, u32 least, int out[], int room);
 /* Does it, by choice. */
@@ -130,9 +141,6 @@ void memory_fence(int thread, int order);
 void memory_plain_write(uptr address, size_t n);
 u32 memory_mark(const struct op *op);            /* how many stores there are: what a sleeper has seen */
 u128 memory_direct(struct op *op, uptr address); /* setup and final check */
-extern bool memory_restart;                      /* a place turned out to be wider than thought: begin anew */
-void memory_commute(uptr address, size_t n);
-bool memory_commutes(uptr address);
 
 /* ---- undo.c ---- */
 void undo_note(uptr address, size_t n);

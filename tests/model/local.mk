@@ -3,7 +3,7 @@
 # with tests/model/runtime.c in its place.  Flags are the checker's own: neither CFLAGS nor a sanitizer of the rest touch it.
 
 model_checker = \
-  tests/model/fibre.c tests/model/main.c tests/model/memory.c tests/model/mutants.c tests/model/races.c \
+  tests/model/fibre.c tests/model/main.c tests/model/memory.c tests/model/mutants.c tests/model/places.c tests/model/races.c \
   tests/model/random.c tests/model/report.c tests/model/runtime.c tests/model/search.c tests/model/shadow.c \
   tests/model/sites.c tests/model/source.c tests/model/tables.c tests/model/undo.c tests/model/wrap.c
 model_scenarios = \
