@@ -32,7 +32,7 @@ enum order { RELAXED, CONSUME, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST };
 static inline bool acquires(int o) { return o == ACQUIRE || o == CONSUME || o >= ACQ_REL; }
 static inline bool releases(int o) { return o >= RELEASE; }
 
-enum kind { LOAD, STORE, EXCHANGE, ADD, SUB, AND, OR, XOR, NAND, CAS, LOCK, UNLOCK, CHOOSE, FENCE };
+enum kind { LOAD, STORE, EXCHANGE, ADD, SUB, AND, OR, XOR, NAND, CAS, LOCK, UNLOCK, CHOOSE, FENCE, STOP, SURVIVE };
 
 /* One store to a place, in modification order. */
 struct store {
@@ -93,7 +93,9 @@ struct event {
 
 struct thread {
   bool started, finished;
-  u32 now; /* the number of its next event; what is done before it counts as this */
+  unsigned spurious; /* weak compare-and-swaps that failed for no reason */
+  bool stopped;      /* for ever: it is not in the child of a fork */
+  u32 now;           /* the number of its next event; what is done before it counts as this */
   struct clock order;
   struct clock hb, seen;                 /* what happened before; and what it must not overlook */
   struct clock acquire_hb, acquire_seen; /* what an acquire fence would learn */
@@ -138,7 +140,11 @@ int memory_choices(int thread, const struct op *op, u32 least, int out[], int ro
 void memory_perform(int thread, struct op *op, int choice, int node);
 void memory_unlock(int thread, struct place *mutex, uptr pc);
 void memory_fence(int thread, int order);
+/* All that the other threads did happened before. */
+void memory_survive(int thread);
 void memory_plain_write(uptr address, size_t n);
+/* What the operation makes of a value. */
+u128 memory_modified(const struct op *op, u128 old);
 u32 memory_mark(const struct op *op);            /* how many stores there are: what a sleeper has seen */
 u128 memory_direct(struct op *op, uptr address); /* setup and final check */
 
@@ -168,6 +174,7 @@ void fibre_host(void); /* after a jump out of a fibre */
 /* ---- search.c ---- */
 enum outcome { COMPLETE, BLOCKED, BROKEN, ENDLESS };
 void search_visible(struct op *op); /* from a fibre */
+void search_may_stop(uptr pc);      /* where threads may stop, this one does or does not */
 struct result {
   enum verdict verdict;
   u64 executions, graphs, blocked, outcomes;
@@ -193,8 +200,20 @@ int search_schedule(char *out, size_t room);
 void report_failure(const struct result *result);
 const char *report_line(uptr pc); /* "file:line", of the place that called */
 
-/* ---- sites.c: each atomic access of the code under test, and its order ---- */
-void sites_order(uptr pc, enum kind kind, int *order, int *failure);
+/* ---- sites.c: each atomic access and lock of the code under test, and what a mutant makes of it ---- */
+enum change {
+  AS_IT_IS,
+  WEAKER,       /* another order */
+  FAILS_WEAKER, /* of a compare-and-swap that fails */
+  LEFT_OUT,     /* nothing is stored; the lock is not taken */
+  IN_TWO,       /* a load and a store in place of a read-modify-write */
+  LET_GO,       /* the lock is released as soon as it is taken */
+  ABSENT        /* a thread does nothing */
+};
+enum change sites_atomic(uptr pc, enum kind kind, int *order, int *failure);
+enum change sites_lock(uptr pc);
+void sites_enter(uptr caller); /* a function, called from there */
+bool sites_absent(int thread);
 
 /* ---- wrap.c ---- */
 void wrap_start(void);

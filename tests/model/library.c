@@ -90,11 +90,36 @@ void library_before_start(void) {
   model_thread_local(&copse_self_, sizeof copse_self_);
 }
 
-void library_up(void) {
-  library_before_start();
+static void up(void) {
   if (!copse_start()) model_fail("the library does not come up");
   for (int t = 0; t < MODEL_THREADS; t++) records[t] = copse_cache_attach();
   model_thread_local(&copse_self_, sizeof copse_self_);
+}
+
+void library_up(void) {
+  library_before_start();
+  up();
+}
+
+/* The least that several arenas take; records 0 and 2 are in arena 0, the others in arena 1. */
+static void two_arenas(void) {
+  library_before_start();
+  copse_tunables.arenas = 2;
+  copse_tunables.reserve = (u64)(CLASS_REGIONS + OTHER_REGIONS) << REGION_BITS_MIN_ARENAS;
+}
+
+void library_up_arenas(void) {
+  two_arenas();
+  up();
+  if (copse_pools_arenas() != 2) model_fail("there are not two arenas");
+}
+
+void library_up_first_arena(void) {
+  two_arenas();
+  if (!copse_start()) model_fail("the library does not come up");
+  records[0] = copse_cache_attach();
+  model_thread_local(&copse_self_, sizeof copse_self_);
+  if (copse_pools_arenas() != 1) model_fail("there is not one arena");
 }
 
 void library_setup(void) {
@@ -165,9 +190,9 @@ void *collect(struct mail *m) {
 enum { SLOTS = 1024 };
 static u8 seen[SLOTS];
 
-static void see(unsigned class, const void *p) {
-  struct pool *pool = &copse_pools[class];
-  if (region_of(p) != class) return;
+static void see(unsigned region, const void *p) {
+  struct pool *pool = &copse_pools[region];
+  if (region_of(p) != region) return;
   u64 slot = pool_slot(pool, p);
   check(pool_address(pool, slot) == p);
   check(slot < pool->frontier && slot < SLOTS);
@@ -175,27 +200,33 @@ static void see(unsigned class, const void *p) {
   seen[slot] = 1;
 }
 
-static void see_bundle(unsigned class, const struct bundle *b, u64 count) {
+static void see_bundle(unsigned region, const struct bundle *b, u64 count) {
   check(count <= bundle_depth(b));
-  for (u64 i = 0; i < count; i++) see(class, b->bottom[i]);
+  for (u64 i = 0; i < count; i++) see(region, b->bottom[i]);
 }
 
-void conserved_but(unsigned class, u64 missing) {
-  struct pool *pool = &copse_pools[class];
+static void see_record(unsigned region, const struct cache *c) {
+  for (unsigned place = 0; place < places(); place++) {
+    void **top = c->hot.top[place];
+    if (top_is_open(top)) see_bundle(region, bundle_of(top), bundle_count(bundle_of(top), top));
+  }
+  for (unsigned k = 0; k < CLASSES; k++)
+    if (c->spare[k]) see_bundle(region, spare_bundle(c->spare[k]), c->spare[k] & SPARE_COUNT);
+}
+
+u64 slots_nowhere(unsigned region) {
+  struct pool *pool = &copse_pools[region];
   memset(seen, 0, sizeof seen);
   for (int t = 0; t <= MODEL_THREADS; t++)
     for (int i = 0; i < LIVE; i++)
-      if (live[t][i]) see(class, live[t][i]);
-  for (struct cache *c = copse_cache_first(); c; c = c->next)
-    for (unsigned k = 0; k < CLASSES; k++) {
-      void **top = c->hot.top[k];
-      if (top != dummy_top()) see_bundle(class, bundle_of(top), bundle_count(bundle_of(top), top));
-      if (c->spare[k]) see_bundle(class, spare_bundle(c->spare[k]), c->spare[k] & SPARE_COUNT);
-    }
-  u64 word = copse_recyclers[class].head.low, in = word & RECYCLER_COUNT;
-  for (struct bundle *b = (struct bundle *)(word & ~RECYCLER_COUNT); b; b = b->next, in--)
-    see_bundle(class, b, bundle_depth(b));
-  check(in == 0);
+      if (live[t][i]) see(region, live[t][i]);
+  for (struct cache *c = copse_cache_first(); c; c = c->next) see_record(region, c);
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) {
+    u64 word = copse_recyclers[p->region].head.low, in = word & RECYCLER_COUNT;
+    for (struct bundle *b = (struct bundle *)(word & ~RECYCLER_COUNT); b; b = b->next, in--)
+      see_bundle(region, b, bundle_depth(b));
+    check(in == 0);
+  }
   u64 nowhere = 0;
   check(pool->frontier <= SLOTS && pool->detached == 0);
   for (u64 slot = 0; slot < pool->frontier; slot++) {
@@ -203,9 +234,15 @@ void conserved_but(unsigned class, u64 missing) {
     check(!(free && seen[slot]));
     if (!free && !seen[slot]) nowhere++;
   }
-  u64 rounding = 64 * pool_blocks(pool) - pool->frontier;
-  check(nowhere + rounding == pool->uncommitted + missing);
+  nowhere += 64 * pool_blocks(pool) - pool->frontier;
   check(copse_pool_valid(pool));
+  check(nowhere >= pool->uncommitted + pool->lost);
+  return nowhere - pool->uncommitted - pool->lost;
 }
 
-void conserved(unsigned class) { conserved_but(class, 0); }
+void conserved_but(unsigned region, u64 missing) {
+  check(copse_pools[region].lost == 0);
+  check(slots_nowhere(region) == missing);
+}
+
+void conserved(unsigned region) { conserved_but(region, 0); }

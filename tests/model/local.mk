@@ -3,15 +3,17 @@
 # with tests/model/runtime.c in its place.  Flags are the checker's own: neither CFLAGS nor a sanitizer of the rest touch it.
 
 model_checker = \
-  tests/model/fibre.c tests/model/main.c tests/model/memory.c tests/model/mutants.c tests/model/places.c tests/model/races.c \
+  tests/model/expect.c tests/model/fibre.c tests/model/killers.c tests/model/main.c tests/model/memory.c \
+  tests/model/mutants.c tests/model/orders.c tests/model/places.c tests/model/races.c \
   tests/model/random.c tests/model/report.c tests/model/runtime.c tests/model/search.c tests/model/shadow.c \
   tests/model/sites.c tests/model/source.c tests/model/tables.c tests/model/undo.c tests/model/wrap.c
 model_scenarios = \
   tests/model/self_litmus.c tests/model/self_stack.c \
   tests/model/library.c tests/model/recycler_scenarios.c tests/model/cache_scenarios.c \
-  tests/model/pool_scenarios.c tests/model/trim_scenarios.c tests/model/span_scenarios.c tests/model/start_scenarios.c
+  tests/model/pool_scenarios.c tests/model/trim_scenarios.c tests/model/span_scenarios.c tests/model/start_scenarios.c \
+  tests/model/arena_scenarios.c tests/model/fork_scenarios.c
 model_headers = \
-  tests/model/engine.h tests/model/library.h tests/model/model.h tests/model/mutants.h tests/model/random.h tests/model/reference.h \
+  tests/model/engine.h tests/model/expect.h tests/model/library.h tests/model/model.h tests/model/mutants.h tests/model/random.h tests/model/reference.h \
   tests/model/scenarios.h tests/model/search.h tests/model/sites.h tests/model/source.h
 
 EXTRA_DIST += $(model_checker) $(model_scenarios) $(model_headers) \

@@ -2,12 +2,16 @@
 /*
  * Runs scenarios, a process each, and prints a line a scenario.
  *
- *   model [--jobs N] [--long] [NAME...]      those whose name contains one of these; all
+ *   model [--jobs N] [--long] [--limit N] [NAME...]   those whose name contains one of these; all; up to N executions
  *   model --replay SCHEDULE NAME             one execution, as a table
  *   model --random FROM N                    random programs: the checker against itself
- *   model --list | --sites | --mutants FILE
+ *   model --mutants FILE [NAME...]           memory orders made weaker; FILE says which may survive
+ *   model --killers [NAME...]                a line for each scenario and each mutant that reaches it: which it kills
+ *   model --check-killers FILE [NAME...]     whether each scenario kills the mutant that FILE says it does
+ *   model --list
  */
 #include "engine.h"
+#include "expect.h"
 #include "mutants.h"
 #include "random.h"
 #include "scenarios.h"
@@ -18,39 +22,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const verdicts[] = {"exhaustive", "incomplete", "fails"};
 enum { JOBS = 16, LIMIT = 4000000, INTERLEAVINGS = 30000 };
-
-static bool as_expected(const struct scenario *s, const struct result *r, char *why, size_t room) {
-  if (r->verdict != s->expected)
-    snprintf(why, room, "expected: %s", verdicts[s->expected]);
-  else if (s->expected == FAILED && s->fails && !strstr(r->message, s->fails))
-    snprintf(why, room, "expected to fail by: %s", s->fails);
-  else if (s->graphs && s->graphs != r->graphs)
-    snprintf(why, room, "expected graphs: %llu", (unsigned long long)s->graphs);
-  else if (s->outcomes && s->outcomes != r->outcomes)
-    snprintf(why, room, "outcomes %llx, expected %llx", (unsigned long long)r->outcomes,
-             (unsigned long long)s->outcomes);
-  else
-    return true;
-  return false;
-}
+static u64 limit; /* of executions; 0: the scenario's own */
 
 static int run_scenario(const struct scenario *s, const char *replay) {
   static struct result r;
   char why[256] = "";
-  struct search_options o = {
-      .limit = s->limit ? s->limit : LIMIT, .replay = replay, .quiet = s->expected == FAILED && !replay};
+  struct search_options o = {.limit = limit      ? limit
+                                      : s->limit ? s->limit
+                                                 : LIMIT,
+                             .replay = replay,
+                             .quiet = s->expected == FAILED && !replay};
   if (s->once) s->once();
   search_run(s, &o, &r);
   if (replay) {
     if (r.verdict != FAILED) printf("%s: nothing fails in this execution\n", s->name);
     return r.verdict == FAILED ? 0 : 1;
   }
-  bool fine = as_expected(s, &r, why, sizeof why);
+  bool fine = expect_met(s, &r, why, sizeof why);
   if (!fine && o.quiet && r.verdict == FAILED) report_failure(&r);
   printf("%s %-36s %-10s %9llu graphs %8llu blocked %5d deep %7.2f s%s%s\n", fine ? "ok    " : "not ok", s->name,
-         verdicts[r.verdict], (unsigned long long)r.graphs, (unsigned long long)r.blocked, r.depth, r.seconds,
+         expect_verdicts[r.verdict], (unsigned long long)r.graphs, (unsigned long long)r.blocked, r.depth, r.seconds,
          fine ? "" : "  # ", why);
   fflush(stdout);
   return fine ? 0 : 1;
@@ -159,7 +151,13 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--random") && left == 2)
       return run_random(strtoull(argv[at + 1], NULL, 10), strtoull(argv[at + 2], NULL, 10));
     else if (!strcmp(option, "--mutants") && left >= 1)
-      return mutants_run(argv[at + 1], argv + at + 2, left - 1);
+      return orders_run(argv[at + 1], argv + at + 2, left - 1);
+    else if (!strcmp(option, "--killers"))
+      return killers_find(argv + at + 1, left);
+    else if (!strcmp(option, "--check-killers") && left >= 1)
+      return killers_check(argv[at + 1], argv + at + 2, left - 1);
+    else if (!strcmp(option, "--limit") && left > 0)
+      limit = strtoull(argv[++at], NULL, 10);
     else if (!strcmp(option, "--list"))
       for (const struct scenario *const *table = scenario_tables; *table; table++)
         for (const struct scenario *s = *table; s->name; s++) printf("%s\n", s->name);

@@ -14,7 +14,7 @@
 
 struct execution now;
 
-u32 memory_mark(const struct op *op) { return op->kind == CHOOSE ? UINT32_MAX : (u32)op->place->count; }
+u32 memory_mark(const struct op *op) { return op->place ? (u32)op->place->count : UINT32_MAX; }
 
 /* ---- what a thread may do ---- */
 
@@ -41,6 +41,10 @@ int memory_choices(int thread, const struct op *op, u32 least, int out[], int ro
     return n;
   }
   struct place *p = op->place;
+  if (!p) {
+    out[n++] = 0;
+    return n;
+  }
   int last = p->count - 1;
   if ((u32)last < least) return 0;
   if (op->kind == LOCK) {
@@ -53,15 +57,16 @@ int memory_choices(int thread, const struct op *op, u32 least, int out[], int ro
     return n;
   }
   int from = floor_of(thread, p, op->half);
+  bool spurious = op->kind == CAS && op->weak && now.thread[thread].spurious < model_current.spurious;
   if (from < (int)least) from = (int)least;
   for (int k = last; k >= from; k--) {
-    if (op->kind == CAS && k != last && half_of(p->stores[k].value, op->half, op->size) == op->expected) continue;
+    if (op->kind == CAS && k != last && !spurious && half_of(p->stores[k].value, op->half, op->size) == op->expected)
+      continue;
     if (n == room) model_fail("too many stores to choose from");
     out[n++] = k;
   }
-  /* Weak: it may fail for no reason. */
-  if (op->kind == CAS && op->weak && half_of(p->stores[last].value, op->half, op->size) == op->expected)
-    out[n++] = last + 1;
+  /* Weak: it may read what it expects and fail; of the newest that is one choice more. */
+  if (spurious && half_of(p->stores[last].value, op->half, op->size) == op->expected) out[n++] = last + 1;
   return n;
 }
 
@@ -151,7 +156,7 @@ static void to_memory(const struct op *op, uptr address, u128 value) {
 
 static uptr address_of(const struct op *op) { return op->place->base + (op->half == 2 ? 8 : 0); }
 
-static u128 modified(const struct op *op, u128 old) {
+u128 memory_modified(const struct op *op, u128 old) {
   switch (op->kind) {
   case ADD:
     return old + op->operand;
@@ -191,6 +196,11 @@ void memory_perform(int thread, struct op *op, int choice, int node) {
     event_end(e, op);
     return;
   }
+  if (op->kind == SURVIVE) {
+    memory_survive(thread);
+    event_end(e, op);
+    return;
+  }
   memory_settle(p);
   int last = p->count - 1;
   switch (op->kind) {
@@ -211,10 +221,10 @@ void memory_perform(int thread, struct op *op, int choice, int node) {
     learn(thread, &p->stores[choice], op->order);
     break;
   case CAS: {
-    bool spurious = choice > last;
-    e->read = spurious ? last : choice;
+    e->read = choice > last ? last : choice;
     op->result = half_of(p->stores[e->read].value, op->half, op->size);
-    op->done = !spurious && op->result == op->expected;
+    op->done = choice == last && op->result == op->expected;
+    t->spurious += !op->done && op->result == op->expected;
     clock_join(&t->order, &p->stores[e->read].order);
     learn(thread, &p->stores[e->read], op->done ? op->order : op->failure);
     if (!op->done) break;
@@ -229,7 +239,7 @@ void memory_perform(int thread, struct op *op, int choice, int node) {
   default: {
     e->read = last;
     op->result = half_of(p->stores[last].value, op->half, op->size);
-    u128 value = half_of(modified(op, op->result), 1, op->size);
+    u128 value = half_of(memory_modified(op, op->result), 1, op->size);
     learn(thread, &p->stores[last], op->order);
     publish(thread, p, e, whole(op, p->stores[last].value, value), op->order, last);
     to_memory(op, address_of(op), value);
@@ -269,6 +279,19 @@ void memory_fence(int thread, int order) {
   }
 }
 
+void memory_survive(int thread) {
+  struct thread *t = &now.thread[thread];
+  for (int i = 0; i < now.threads; i++) {
+    const struct thread *o = &now.thread[i];
+    if (i == thread) continue;
+    clock_join(&t->order, &o->order);
+    clock_join(&t->hb, &o->hb);
+    clock_join(&t->seen, &o->seen);
+    /* What it did since its last event too. */
+    t->order.at[i] = t->hb.at[i] = t->seen.at[i] = o->now;
+  }
+}
+
 /* A plain store to places that atomics name too: it takes its place in their order. */
 static void plain_store(struct place *p) {
   int thread = now.current;
@@ -291,7 +314,7 @@ static void plain_store(struct place *p) {
 void memory_plain_write(uptr address, size_t n) { memory_places(address, n, plain_store); }
 
 u128 memory_direct(struct op *op, uptr address) {
-  u128 old = memory_value(address, op->size), value = half_of(modified(op, old), 1, op->size);
+  u128 old = memory_value(address, op->size), value = half_of(memory_modified(op, old), 1, op->size);
   op->done = op->kind != CAS || old == op->expected;
   if (op->kind == CAS) value = op->operand;
   if (op->kind != LOAD && op->done) to_memory(op, address, value);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The places that an execution's atomics name, found by address: 8 bytes or fewer, 16 of which either half may be named too, or a
- * mutex.  Each has its stores in modification order, and who accessed which.  They are made when they are first named.
+ * The places that an execution's atomics name, found by address: 8 bytes or fewer, 16 of which either half may be named
+ * too, or a mutex.  Each has its stores in modification order, and who accessed which.  They are made when they are
+ * first named.
  */
 #include "engine.h"
 #include <stdlib.h>
@@ -147,7 +148,8 @@ struct place *memory_fence_place(void) {
 void memory_places(uptr address, size_t n, void (*each)(struct place *)) {
   if (n > 4096) {
     for (int i = 0; i < place_count; i++)
-      if (!places[i].mutex && places[i].base < address + n && places[i].base + places[i].size > address) each(&places[i]);
+      if (!places[i].mutex && places[i].base < address + n && places[i].base + places[i].size > address)
+        each(&places[i]);
     return;
   }
   for (uptr granule = address >> 4; granule <= (address + n - 1) >> 4; granule++) {

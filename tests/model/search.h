@@ -7,6 +7,8 @@
 
 /* Finds the events that this one is in a race with, and has the search try the other way round. */
 void races_of(int event);
+/* The same for the locks that threads wait for where nobody can go on: what they would be in a race with. */
+void races_of_waiting(void);
 /* At the node one of these threads must be tried. */
 void search_backtrack(int node, unsigned initials);
 bool search_load(const char *schedule);
