@@ -168,12 +168,10 @@ static void reclaim(void) {
 /* ---- the second arena comes to be ---- */
 
 static struct cache *got[MODEL_THREADS];
-static void attach_take(void) {
+static void attach(void) {
   struct cache *c = got[model_thread()] = copse_cache_attach();
   check(c);
-  copse_self_ = &c->hot;
-  void *p = take_slot();
-  check(p && region_of(p) == region_at(c->arena, class));
+  check(copse_pools[region_at(c->arena, class)].slots_max > 0);
 }
 static void reach(void) { check(copse_pools_reach(1) && copse_pools_arenas() == 2); }
 /* All that there is may be used. */
@@ -233,6 +231,18 @@ static void home_full_others_idle(void) {
   home_full();
   others_idle();
 }
+/* A bundle is in each arena's recycler, and thread a's is empty. */
+static void both_recycled(void) {
+  clean();
+  own(0, 9, 1);
+  own(1, 12, 2);
+  free_own(1, 9);
+  free_own(2, 9);
+  own(0, 3, 0);
+  check(recycler_count(&copse_recyclers[region_at(0, class)]) == 1);
+  check(recycler_count(&copse_recyclers[region_at(1, class)]) == 1);
+  others_idle();
+}
 /* Threads b and d both have a full bundle apart. */
 static void both_apart(void) {
   clean();
@@ -279,6 +289,11 @@ static void whole(void) {
     if (mail[i].p) have_slot_of(MODEL_THREADS, mail[i].p);
   conserved(region_at(0, class));
   conserved(region_at(1, class));
+  if (at_home) recyclers_at_home(class);
+}
+static void trimmed(void) {
+  whole();
+  for (unsigned arena = 0; arena < 2; arena++) check(recycler_count(&copse_recyclers[region_at(arena, class)]) == 0);
 }
 static void served(void) {
   whole();
@@ -321,6 +336,7 @@ const struct scenario arena_scenarios[] = {
     S("borrowed-goes-home", borrowed, whole, give_flush, take_one),
     S("trim-against-cross-free", apart_full_others_idle, whole, trim, give_one),
     S("trim-home-full", home_full_others_idle, whole, trim, give_one),
+    S("trim-empties-both", both_recycled, trimmed, take_one, idle, trim),
     S("trim-against-refills", fresh_others_idle, whole, take_one, trim, take_one),
     S("trim-against-exit", apart_full_others_idle, whole, trim, give_leave),
     S("trim-trim", both_apart_others_idle, whole, idle, trim, idle, trim),
@@ -329,7 +345,12 @@ const struct scenario arena_scenarios[] = {
     S("reclaim-against-apart", apart_full_others_idle, whole, reclaim, give_one),
     R("reach-reach", alone, spread, reach, reach),
     R("reach-against-look", alone, spread, reach, look_at_pools, look_at_pools),
-    R("attach-attach", alone, spread, attach_take, attach_take),
-    R("attach-three", alone, spread, attach_take, attach_take, attach_take),
+    R("attach-against-look", alone, spread, attach, look_at_pools),
+    {.name = "arenas/attach-attach",
+     .once = library_up_first_arena,
+     .setup = alone,
+     .final = spread,
+     .thread = {attach, attach},
+     .lengthy = true},
     {.name = NULL},
 };

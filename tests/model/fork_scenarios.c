@@ -9,7 +9,7 @@
 #include "library.h"
 #include "scenarios.h"
 #include "size_class.h"
-#include "span.h"
+#include "span_state.h"
 
 static void *held[MODEL_THREADS][16];
 static int holds[MODEL_THREADS];
@@ -277,7 +277,8 @@ static void as_in_child(unsigned region) {
 }
 static void whole(void) {
   as_in_child(class);
-  check(!busy[0] && copse_span_valid());
+  /* No granule is on its way to where nobody takes it. */
+  check(!busy[0] && copse_span_valid() && !copse_span_state.flight[0] && !copse_span_state.flight_bytes);
   /* The records of those that are gone are anybody's. */
   for (struct cache *c = copse_cache_first(); c; c = c->next) check(!c->taken || &c->hot == &records[0]->hot);
 }

@@ -208,7 +208,9 @@ static void see_bundle(unsigned region, const struct bundle *b, u64 count) {
 static void see_record(unsigned region, const struct cache *c) {
   for (unsigned place = 0; place < places(); place++) {
     void **top = c->hot.top[place];
-    if (top_is_open(top)) see_bundle(region, bundle_of(top), bundle_count(bundle_of(top), top));
+    if (!top_is_open(top)) continue;
+    check(c->taken); /* who left one left nothing in it */
+    see_bundle(region, bundle_of(top), bundle_count(bundle_of(top), top));
   }
   for (unsigned k = 0; k < CLASSES; k++)
     if (c->spare[k]) see_bundle(region, spare_bundle(c->spare[k]), c->spare[k] & SPARE_COUNT);
@@ -238,6 +240,14 @@ u64 slots_nowhere(unsigned region) {
   check(copse_pool_valid(pool));
   check(nowhere >= pool->uncommitted + pool->lost);
   return nowhere - pool->uncommitted - pool->lost;
+}
+
+void recyclers_at_home(unsigned class) {
+  for (unsigned arena = 0; arena < copse_regions.arenas; arena++) {
+    u64 region = region_at(arena, class), word = copse_recyclers[region].head.low;
+    for (struct bundle *b = (struct bundle *)(word & ~RECYCLER_COUNT); b; b = b->next)
+      for (u64 i = 0; i < bundle_depth(b); i++) check(region_of(b->bottom[i]) == region);
+  }
 }
 
 void conserved_but(unsigned region, u64 missing) {

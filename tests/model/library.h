@@ -55,6 +55,8 @@ void *collect(struct mail *m);
 void conserved(unsigned region);
 /* The same, but `missing` are nowhere. */
 void conserved_but(unsigned region, u64 missing);
+/* Where nothing was borrowed: what is in a recycler is of its region. */
+void recyclers_at_home(unsigned class);
 /* None is in two places; how many are in none, without those that the pool counts as lost. */
 u64 slots_nowhere(unsigned region);
 

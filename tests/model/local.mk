@@ -17,7 +17,7 @@ model_headers = \
   tests/model/scenarios.h tests/model/search.h tests/model/sites.h tests/model/source.h
 
 EXTRA_DIST += $(model_checker) $(model_scenarios) $(model_headers) \
-  tests/model/mutants.allow tests/model/check-logic.sh
+  tests/model/mutants.allow tests/model/check-logic.sh tests/model/scenarios.sh doc/SCENARIOS
 
 model_objects = $(model_checker:.c=.o) $(model_scenarios:.c=.o) \
   $(patsubst lib/%.c,tests/model/lib_%.o,$(filter %.c,$(copse_core_sources)))
@@ -58,13 +58,20 @@ check-model-long: tests/model/model
 .PHONY: check-model-long
 CHECK_LONG += check-model-long
 
-# Every memory order made weaker, and the logic made wrong: some scenario must fail.  Minutes.
+# Every memory order made weaker, and the logic made wrong: some scenario must fail; and each scenario fails for some.  Minutes.
 check-mutants: tests/model/model
 	tests/model/model --mutants $(top_srcdir)/tests/model/mutants.allow
+	tests/model/model --check-killers $(top_srcdir)/doc/SCENARIOS
 	top_srcdir='$(top_srcdir)' MODEL_OBJECTS='$(model_objects)' MODEL_LINK='$(CC) -no-pie $(model_wrap)' \
 	  MODEL_COMPILE='$(CC) -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) -g -fno-pie $(model_cas16) $(model_checked_flags)' \
 	  $(top_srcdir)/tests/model/check-logic.sh
 .PHONY: check-mutants
+
+# The table of them.  Minutes.
+scenarios: tests/model/model
+	$(top_srcdir)/tests/model/scenarios.sh tests/model/model >scenarios.tmp
+	mv scenarios.tmp $(top_srcdir)/doc/SCENARIOS
+.PHONY: scenarios
 
 mostlyclean-local: model-clean
 model-clean:

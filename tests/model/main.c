@@ -2,7 +2,7 @@
 /*
  * Runs scenarios, a process each, and prints a line a scenario.
  *
- *   model [--jobs N] [--long] [--limit N] [NAME...]   those whose name contains one of these; all; up to N executions
+ *   model [--jobs N] [--long] [--limit N] [NAME...]   of this name, or whose name contains it; all; up to N executions
  *   model --replay SCHEDULE NAME             one execution, as a table
  *   model --random FROM N                    random programs: the checker against itself
  *   model --mutants FILE [NAME...]           memory orders made weaker; FILE says which may survive
@@ -109,17 +109,24 @@ static int run_all(const struct scenario *const list[], size_t n, int parallel) 
   return failed ? 1 : 0;
 }
 
+static const struct scenario *look_up(const char *name) {
+  for (const struct scenario *const *table = scenario_tables; *table; table++)
+    for (const struct scenario *s = *table; s->name; s++)
+      if (!strcmp(s->name, name)) return s;
+  return NULL;
+}
+
+/* Its own name, or where none has it a part of several. */
 static bool wanted(const struct scenario *s, char *const names[], int n, bool lengthy) {
   if (n == 0) return lengthy || !s->lengthy;
   for (int i = 0; i < n; i++)
-    if (strstr(s->name, names[i])) return true;
+    if (look_up(names[i]) ? look_up(names[i]) == s : strstr(s->name, names[i]) != NULL) return true;
   return false;
 }
 
 static const struct scenario *find(const char *name) {
-  for (const struct scenario *const *table = scenario_tables; *table; table++)
-    for (const struct scenario *s = *table; s->name; s++)
-      if (!strcmp(s->name, name)) return s;
+  const struct scenario *s = look_up(name);
+  if (s) return s;
   fprintf(stderr, "no scenario %s\n", name);
   exit(2);
 }
