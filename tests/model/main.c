@@ -2,7 +2,7 @@
 /*
  * Runs scenarios, a process each, and prints a line a scenario.
  *
- *   model [--jobs N] [--long] [--limit N] [NAME...]   of this name, or whose name contains it; all; up to N executions
+ *   model [--jobs N] [--long] [--limit N] [--show] [NAME...]   of this name, or whose name contains it; all; up to N executions
  *   model --replay SCHEDULE NAME             one execution, as a table
  *   model --random FROM N                    random programs: the checker against itself
  *   model --mutants FILE [NAME...]           memory orders made weaker; FILE says which may survive
@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 enum { JOBS = 16, LIMIT = 4000000, INTERLEAVINGS = 30000 };
+static bool show; /* failures that are expected too */
 static u64 limit; /* of executions; 0: the scenario's own */
 
 static int run_scenario(const struct scenario *s, const char *replay) {
@@ -32,7 +33,7 @@ static int run_scenario(const struct scenario *s, const char *replay) {
                                       : s->limit ? s->limit
                                                  : LIMIT,
                              .replay = replay,
-                             .quiet = s->expected == FAILED && !replay};
+                             .quiet = s->expected == FAILED && !replay && !show};
   if (s->once) s->once();
   search_run(s, &o, &r);
   if (replay) {
@@ -153,6 +154,8 @@ int main(int argc, char **argv) {
       jobs = atoi(argv[++at]);
     else if (!strcmp(option, "--long"))
       lengthy = true;
+    else if (!strcmp(option, "--show"))
+      show = true;
     else if (!strcmp(option, "--replay") && left == 2)
       return run_scenario(find(argv[at + 2]), argv[at + 1]);
     else if (!strcmp(option, "--random") && left == 2)
