@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* FEW: to see which of many are killed.  ENOUGH: where few do not suffice, and to see it again. */
-enum { FEW = 500, ENOUGH = 60000, PARALLEL = 2, LINE = 1024 };
+enum { FEW = 200, ENOUGH = 60000, PARALLEL = 2, LINE = 1024 };
 
 static void look(char *const names[], int n) {
   for (const struct scenario *const *table = scenario_tables; *table; table++)
@@ -65,7 +65,8 @@ static bool find(int entry) { return try_all(entry, FEW) || try_all(entry, ENOUG
 
 int killers_find(char *const names[], int n) {
   look(names, n);
-  return each(find) != 0;
+  each(find); /* the table says which have none */
+  return 0;
 }
 
 /* ---- the table: "   scenario" and "      mutant", in turn ---- */

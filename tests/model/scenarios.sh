@@ -18,7 +18,7 @@ sed -nE "s|^mutant [a-z_]+ '.*' ([a-z]+/[a-z0-9-]+) ['\"](.*)['\"]\$|\1\t\2|p" "
     print "====================================="
     print ""
     print "Each scenario of tests/model/ can fail: below it stands a mutant that it kills, of those that it does the one that the fewest"
-    print "others do.  In brackets how many of the mutants that it reaches it kills, each tried for 500 executions.  Written by"
+    print "others do.  In brackets how many of the mutants that it reaches it kills, each tried for 200 executions.  Written by"
     print "`make scenarios`; `make check-mutants` tries each again, and fails for a scenario that has none."
     print ""
     n = 0
