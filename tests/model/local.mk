@@ -52,6 +52,7 @@ MODEL_RUN =
 check-model: tests/model/model
 	$(MODEL_RUN) tests/model/model --jobs $(MODEL_JOBS)
 	$(MODEL_RUN) tests/model/model --random 1 20000
+	$(MODEL_RUN) tests/model/model --compare stack/2-push-pop stack/2-push-pop-torn recycler/2-push-pop
 	top_srcdir='$(top_srcdir)' MODEL_RUN='$(MODEL_RUN)' $(top_srcdir)/tests/model/check-verdicts.sh
 	top_srcdir='$(top_srcdir)' CC='$(CC)' $(top_srcdir)/tests/model/check-objects.sh
 .PHONY: check-model

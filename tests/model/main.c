@@ -2,13 +2,12 @@
 /*
  * Runs scenarios, a process each, and prints a line a scenario.
  *
- *   model [--jobs N] [--long] [--limit N] [--show] [NAME...]   of this name, or whose name contains it; all; up to N executions
- *   model --replay SCHEDULE NAME             one execution, as a table
- *   model --random FROM N                    random programs: the checker against itself
- *   model --mutants FILE [NAME...]           memory orders made weaker; FILE says which may survive
- *   model --killers [NAME...]                a line for each scenario and each mutant that reaches it: which it kills
- *   model --check-killers FILE [NAME...]     whether each scenario kills the mutant that FILE says it does
- *   model --list
+ *   model [--jobs N] [--long] [--limit N] [--show] [NAME...]   of this name, or whose name contains it; all; up to N
+ * executions model --replay SCHEDULE NAME             one execution, as a table model --random FROM N random programs:
+ * the checker against itself model --compare NAME...                  reduced against unreduced search, likewise model
+ * --mutants FILE [NAME...]           memory orders made weaker; FILE says which may survive model --killers [NAME...]
+ * a line for each scenario and each mutant that reaches it: which it kills model --check-killers FILE [NAME...] whether
+ * each scenario kills the mutant that FILE says it does model --list
  */
 #include "engine.h"
 #include "expect.h"
@@ -22,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { JOBS = 16, LIMIT = 4000000, INTERLEAVINGS = 30000 };
+enum { JOBS = 16, LIMIT = 4000000, INTERLEAVINGS = 30000, ALL = 50000000 };
 static bool show; /* failures that are expected too */
 static u64 limit; /* of executions; 0: the scenario's own */
 
@@ -144,6 +143,16 @@ static int run_random(u64 from, u64 n) {
   return bad ? 1 : 0;
 }
 
+static int run_compared(char *const names[], int n) {
+  struct random_sums sums = {0};
+  bool same = true;
+  for (int i = 0; i < n; i++) same = random_compare(find(names[i]), ALL, &sums) && same;
+  same = same && sums.programs == (u64)n;
+  printf("%s %d scenarios: %llu graphs, by %llu executions and by %llu interleavings\n", same ? "ok    " : "not ok", n,
+         (unsigned long long)sums.graphs, (unsigned long long)sums.executions, (unsigned long long)sums.interleavings);
+  return same ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
   int jobs = 2, at = 1;
   bool lengthy = false;
@@ -160,6 +169,8 @@ int main(int argc, char **argv) {
       return run_scenario(find(argv[at + 2]), argv[at + 1]);
     else if (!strcmp(option, "--random") && left == 2)
       return run_random(strtoull(argv[at + 1], NULL, 10), strtoull(argv[at + 2], NULL, 10));
+    else if (!strcmp(option, "--compare") && left >= 1)
+      return run_compared(argv + at + 1, left);
     else if (!strcmp(option, "--mutants") && left >= 1)
       return orders_run(argv[at + 1], argv + at + 2, left - 1);
     else if (!strcmp(option, "--killers"))

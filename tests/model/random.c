@@ -198,16 +198,11 @@ static size_t unique(u64 *of, size_t n) {
   return kept;
 }
 
-bool random_check(u64 number, u64 limit, struct random_sums *sums) {
-  struct scenario s = {.name = "random", .setup = clean};
+bool random_compare(const struct scenario *s, u64 limit, struct random_sums *sums) {
   struct search_options o = {.limit = limit, .graphs = true, .quiet = true, .unreduced = true};
   static struct result all, reduced;
-  make_program(number);
-  for (int t = 0; t < program.threads; t++) s.thread[t] = run;
-  s.forks = program.forks;
-  s.spurious = program.weak;
-  if (s.forks) s.thread[0] = run_child;
-  search_run(&s, &o, &all);
+  if (s->once) s->once();
+  search_run(s, &o, &all);
   if (all.verdict == INCOMPLETE) {
     sums->too_large++;
     return true;
@@ -217,7 +212,7 @@ bool random_check(u64 number, u64 limit, struct random_sums *sums) {
   n = unique(every, n);
   o.unreduced = false;
   o.limit = 0;
-  search_run(&s, &o, &reduced);
+  search_run(s, &o, &reduced);
   u64 *some = take_graphs(&m);
   size_t once = unique(some, m);
   bool same = all.verdict == EXHAUSTIVE && reduced.verdict == EXHAUSTIVE && once == m && n == m &&
@@ -227,12 +222,24 @@ bool random_check(u64 number, u64 limit, struct random_sums *sums) {
   sums->interleavings += all.executions;
   sums->executions += reduced.executions;
   sums->blocked += reduced.blocked;
-  if (!same) {
-    printf("random program %llu: %zu graphs in %llu interleavings, reduced search %zu, of which %zu different%s%s\n",
-           (unsigned long long)number, n, (unsigned long long)all.executions, m, once, all.message, reduced.message);
-    print_program();
-  }
+  if (!same)
+    printf("%s: %zu graphs in %llu interleavings, reduced search %zu, of which %zu different%s%s\n", s->name, n,
+           (unsigned long long)all.executions, m, once, all.message, reduced.message);
   free(every);
   free(some);
+  return same;
+}
+
+bool random_check(u64 number, u64 limit, struct random_sums *sums) {
+  char name[64];
+  struct scenario s = {.name = name, .setup = clean};
+  snprintf(name, sizeof name, "random program %llu", (unsigned long long)number);
+  make_program(number);
+  for (int t = 0; t < program.threads; t++) s.thread[t] = run;
+  s.forks = program.forks;
+  s.spurious = program.weak;
+  if (s.forks) s.thread[0] = run_child;
+  bool same = random_compare(&s, limit, sums);
+  if (!same) print_program();
   return same;
 }

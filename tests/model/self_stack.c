@@ -150,6 +150,7 @@ const struct scenario self_stack[] = {
      .thread = {push_third, pop_push, pop_only, pop_only},
      .final = whole3,
      .graphs = 29424},
+    {.name = "stack/2-push-pop-torn", .setup = torn, .thread = {push_pop, push_pop}, .final = whole2, .graphs = 144},
     {.name = "stack/3-push-pop-torn",
      .setup = torn,
      .thread = {push_pop, push_pop, push_pop},
