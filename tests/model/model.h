@@ -51,6 +51,8 @@ void model_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
 
 /* 0 to n - 1: all of them are tried. */
 unsigned model_choose(unsigned n);
+/* Relaxed; and weak whatever the compiler is: clang makes a strong one of a weak one here. */
+bool model_cas_weak(int *p, int *expected, int v);
 /* Notes a bit, 0 to 63, that outlasts the execution: to see which outcomes there are. */
 void model_outcome(unsigned bit);
 /* Which thread this is, from 0 on; -1 in setup and final check. */

@@ -230,6 +230,10 @@ unsigned model_choose(unsigned n) {
   return (unsigned)op.result;
 }
 
+bool model_cas_weak(int *p, int *expected, int v) {
+  return cas32((volatile u32 *)p, (u32 *)expected, (u32)v, RELAXED, RELAXED, true, PC);
+}
+
 void model_unmap(const void *p, size_t n) { shadow_unmap(now.current, (uptr)p, n, PC); }
 
 void model_commute(const void *p, size_t n) { memory_commute((uptr)p, n); }

@@ -164,9 +164,9 @@ static void one_winner(void) { check(y == 1); }
 
 /* A weak compare-and-swap may fail where it would succeed, as often as the scenario allows; then it has read what it
  * expected. */
-static int weak(int from, int to) {
+static bool weak(int from, int to) {
   int read = from;
-  int done = __atomic_compare_exchange_n(&x, &read, to, 1, RLX, RLX);
+  bool done = model_cas_weak(&x, &read, to);
   check(done || read == from);
   return done;
 }
@@ -185,7 +185,7 @@ static void tries(void) {
 }
 static void weak_add(void) {
   int old = R(x, RLX);
-  while (!__atomic_compare_exchange_n(&x, &old, old + 1, 1, RLX, RLX)) continue;
+  while (!model_cas_weak(&x, &old, old + 1)) continue;
 }
 static void sum_2(void) { check(x == 2); }
 
