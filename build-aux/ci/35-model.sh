@@ -29,5 +29,5 @@ ask() {
 }
 status=0
 build build/model && ask "model" build/model check-model || status=1
-build build/model-aarch64 --host=aarch64-linux-gnu && ask "model on aarch64" build/model-aarch64 check-model-aarch64 || status=1
+build build/model-aarch64 --host=aarch64-linux-gnu && ask "model on aarch64" build/model-aarch64 check-model-emulated || status=1
 exit "$status"

@@ -174,7 +174,6 @@ void fibre_host(void); /* after a jump out of a fibre */
 /* ---- search.c ---- */
 enum outcome { COMPLETE, BLOCKED, BROKEN, ENDLESS };
 void search_visible(struct op *op); /* from a fibre */
-void search_may_stop(uptr pc);      /* where threads may stop, this one does or does not */
 struct result {
   enum verdict verdict;
   u64 executions, graphs, blocked, outcomes;
@@ -195,6 +194,9 @@ extern u64 *search_hashes;
 extern size_t search_hash_count;
 void search_restart(void) __attribute__((noreturn)); /* from the first execution on */
 int search_schedule(char *out, size_t room);
+
+/* ---- alone.c ---- */
+void search_may_stop(uptr pc); /* in a scenario that forks: this thread does, for ever, or does not */
 
 /* ---- report.c ---- */
 void report_failure(const struct result *result);

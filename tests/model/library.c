@@ -20,17 +20,21 @@ static void *live[MODEL_THREADS + 1][LIVE];
 
 static uptr reserved, reserved_end;
 
+/* Once, outside of executions: what an execution wrote here would be taken back, and the next one would reserve anew.
+ */
+static void reserve(size_t length) {
+  char *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) model_fail("there is no address space for the model");
+  reserved = (uptr)p;
+  reserved_end = reserved + length;
+  shadow_reserve(reserved, length);
+}
+
 static void *fake_mmap(void *address, size_t length, int protection, int flags) {
   (void)protection;
+  (void)flags;
   if (!address) {
-    /* The reservation, from the library's start; an execution that starts the library anew gets the same. */
-    if (!reserved) {
-      char *p = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, -1, 0);
-      if (p == MAP_FAILED) return p;
-      reserved = (uptr)p;
-      reserved_end = reserved + length;
-      shadow_reserve(reserved, length);
-    }
+    /* An execution that starts the library anew gets the same. */
     if (reserved_end - reserved < length) {
       errno = ENOMEM;
       return MAP_FAILED;
@@ -78,9 +82,12 @@ static const struct vm_calls fake = {fake_mmap, fake_munmap, fake_mprotect, fake
 
 /* ---- up ---- */
 
-void library_before_start(void) {
+/* With room for an alignment of as much as it is, or of 1 GB. */
+static void before_start(u64 bytes) {
+  const u64 least = (u64)1 << 30;
+  reserve(bytes + (bytes > least ? bytes : least));
   copse_vm = &fake;
-  copse_tunables.reserve = (u64)ARENA_REGIONS << REGION_BITS_MIN;
+  copse_tunables.reserve = bytes;
   copse_tunables.huge = 0;
   copse_tunables.depth_1k = 4;
   copse_tunables.depth_8k = 4;
@@ -89,6 +96,8 @@ void library_before_start(void) {
   copse_tunables.growth_max = 4096;
   model_thread_local(&copse_self_, sizeof copse_self_);
 }
+
+void library_before_start(void) { before_start((u64)ARENA_REGIONS << REGION_BITS_MIN); }
 
 static void up(void) {
   if (!copse_start()) model_fail("the library does not come up");
@@ -103,9 +112,8 @@ void library_up(void) {
 
 /* The least that several arenas take; records 0 and 2 are in arena 0, the others in arena 1. */
 static void two_arenas(void) {
-  library_before_start();
+  before_start((u64)(CLASS_REGIONS + OTHER_REGIONS) << REGION_BITS_MIN_ARENAS);
   copse_tunables.arenas = 2;
-  copse_tunables.reserve = (u64)(CLASS_REGIONS + OTHER_REGIONS) << REGION_BITS_MIN_ARENAS;
 }
 
 void library_up_arenas(void) {

@@ -3,7 +3,8 @@
 # with tests/model/runtime.c in its place.  Flags are the checker's own: neither CFLAGS nor a sanitizer of the rest touch it.
 
 model_checker = \
-  tests/model/expect.c tests/model/fibre.c tests/model/killers.c tests/model/main.c tests/model/memory.c \
+  tests/model/alone.c tests/model/expect.c tests/model/fibre.c tests/model/killers.c tests/model/main.c \
+  tests/model/memory.c \
   tests/model/mutants.c tests/model/orders.c tests/model/places.c tests/model/races.c \
   tests/model/random.c tests/model/report.c tests/model/runtime.c tests/model/search.c tests/model/shadow.c \
   tests/model/sites.c tests/model/source.c tests/model/tables.c tests/model/undo.c tests/model/wrap.c
@@ -66,15 +67,15 @@ CHECK_LONG += check-model-long
 
 # The checker's switch of fibres, its counts, and some of each kind of scenario, on aarch64 under qemu-user.  Not those of two
 # arenas: qemu notes each page of what they reserve.
-model_aarch64 = litmus/ stack/2 stack/3-push-pop stack/3-pop-push stack/no stack/push stack/pop stack/link stack/unmap \
+model_emulated = litmus/ stack/2 stack/3-push-pop stack/3-pop-push stack/no stack/push stack/pop stack/link stack/unmap \
   recycler/2 recycler/aba recycler/cap cache/refill-refill cache/sp cache/cross cache/exit cache/count pool/take pool/put \
   pool/growth-against pool/trim-against trim/against-exit trim/checkpoint span/take-take span/give start/two-at-once \
   start/exit-and-exit fork/against-allocation fork/child-of-spill fork/child-of-refill fork/child-of-trim
-check-model-aarch64: tests/model/model
-	qemu-aarch64 -L /usr/aarch64-linux-gnu tests/model/model --jobs $(MODEL_JOBS) $(model_aarch64)
-	qemu-aarch64 -L /usr/aarch64-linux-gnu tests/model/model --random 1 $(model_aarch64_random)
-model_aarch64_random = 500
-.PHONY: check-model-aarch64
+check-model-emulated: tests/model/model
+	qemu-aarch64 -L /usr/aarch64-linux-gnu tests/model/model --jobs $(MODEL_JOBS) $(model_emulated)
+	qemu-aarch64 -L /usr/aarch64-linux-gnu tests/model/model --random 1 $(model_emulated_random)
+model_emulated_random = 500
+.PHONY: check-model-emulated
 
 # Every memory order made weaker, and the logic made wrong: some scenario must fail; and each scenario fails for some.  Minutes.
 check-mutants: tests/model/model

@@ -44,23 +44,16 @@ static struct search_options options;
 static struct result *result;
 static enum outcome outcome;
 static bool starting, in_execution;
-static bool survived; /* one thread is alone now */
 static size_t hash_room;
 
 void model_outcome(unsigned bit) { result->outcomes |= (u64)1 << bit; }
-
-static bool alone_but(int thread) {
-  for (int t = 0; t < now.threads; t++)
-    if (t != thread && !now.thread[t].finished && !now.thread[t].stopped) return false;
-  return true;
-}
 
 static bool has_choice(int thread, u32 sleep) {
   const struct thread *t = &now.thread[thread];
   if (t->finished || !t->op) return false;
   if (t->op->kind == CHOOSE) return sleep == AWAKE;
   if (t->op->kind == STOP) return false;
-  if (t->op->kind == SURVIVE) return sleep == AWAKE && alone_but(thread);
+  if (t->op->kind == SURVIVE) return sleep == AWAKE && alone_now(thread);
   if (t->op->kind == LOCK && t->op->place->holder != NO) return false;
   return (u32)t->op->place->count > sleep;
 }
@@ -133,21 +126,17 @@ static struct node *node_make(void) {
     n->sleep[above->thread] = AWAKE;
   }
   if (options.unreduced) memset(n->sleep, 0, sizeof n->sleep);
-  bool asleep = false, finished = true, stopped = false;
+  bool asleep = false, finished = true;
   for (int t = 0; t < now.threads; t++) {
     if (has_choice(t, n->sleep[t]))
       n->awake |= (u8)(1u << t);
     else
       asleep = asleep || has_choice(t, AWAKE);
     finished = finished && (now.thread[t].finished || now.thread[t].stopped);
-    stopped = stopped || now.thread[t].stopped;
   }
   if (!n->awake) {
     outcome = finished ? COMPLETE : BLOCKED;
-    /* A thread that waits for the one that forks is as good as one that stopped before, which is tried apart; and one
-     * that stopped where the one that forks needs its mutex would have gone on. */
-    bool forking =
-        model_current.forks && !survived && (stopped || (now.thread[0].op && now.thread[0].op->kind == SURVIVE));
+    bool forking = alone_ahead();
     if (!finished && !asleep && !forking) model_fail("deadlock: every thread waits");
     if (forking && !options.unreduced) races_of_waiting();
     return NULL;
@@ -214,21 +203,6 @@ static bool advance(void) {
 
 /* ---- threads ---- */
 
-void search_may_stop(uptr pc) {
-  if (!model_current.forks || survived || now.current == 0) return;
-  struct op choice = {.kind = CHOOSE, .operand = 2, .pc = pc}, stop = {.kind = STOP, .pc = pc};
-  search_visible(&choice);
-  if (!choice.result) return;
-  now.thread[now.current].stopped = true;
-  search_visible(&stop);
-}
-
-void model_survive(void) {
-  struct op op = {.kind = SURVIVE, .pc = (uptr)__builtin_return_address(0) - 1};
-  search_visible(&op);
-  survived = true;
-}
-
 static void leave(int from) {
   now.in_model = false;
   fibre_switch(from, T + 1);
@@ -288,7 +262,7 @@ static void execute(void) {
   wrap_start();
   fibre_start();
   depth = 0;
-  survived = false;
+  alone_start();
   memory_restart = false;
   run_outside(model_current.setup);
   for (int t = 0; t < now.threads; t++) now.thread[t].now = 1;
