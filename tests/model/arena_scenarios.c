@@ -346,11 +346,5 @@ const struct scenario arena_scenarios[] = {
     R("reach-reach", alone, spread, reach, reach),
     R("reach-against-look", alone, spread, reach, look_at_pools, look_at_pools),
     R("attach-against-look", alone, spread, attach, look_at_pools),
-    {.name = "arenas/attach-against-reach",
-     .once = library_up_first_arena,
-     .setup = alone,
-     .final = spread,
-     .thread = {attach, reach},
-     .lengthy = true},
     {.name = NULL},
 };
