@@ -129,6 +129,11 @@ static void drain(void) {
 }
 static void count(void) { check(copse_cache_count(SMALL) <= 64); }
 
+static void give_all(void) {
+  become();
+  while (holds[model_thread()]) give();
+}
+
 static struct cache *got[MODEL_THREADS];
 static void attach(void) {
   got[model_thread()] = copse_cache_attach();
@@ -213,6 +218,18 @@ static void about_to_retire(void) {
   free_own(0, 1);
   check(recycler_count(&copse_recyclers[SMALL]) == 1 && !records[1]->spare[SMALL]);
 }
+/* Thread 0 has slots, and not a bundle yet: those that it makes are new to whoever looks at them. */
+static void no_bundle(int n) {
+  clean();
+  for (int i = 0; i < n; i++) {
+    void *p = copse_direct_alloc(SMALL);
+    check(p);
+    held[0][holds[0]++] = p;
+    have_slot_of(0, p);
+  }
+}
+static void no_bundle_five(void) { no_bundle(5); }
+static void no_bundle_nine(void) { no_bundle(9); }
 static void two_recycled(void) {
   clean();
   copse_tunables.recycler = 2;
@@ -293,6 +310,8 @@ const struct scenario cache_scenarios[] = {
     S("count-against-refill", spare_only, all_there, take_two, count),
     S("count-against-spill", full_and_empty, all_there, give_one, count),
     S("count-against-flush", full_and_empty, all_there, flush, count),
+    S("count-against-first-spare", no_bundle_five, all_there, give_all, count),
+    S("count-against-first-push", no_bundle_nine, all_there, give_all, count),
     S("attach-attach-new", no_record_free, distinct, attach, attach),
     S("attach-attach-one-free", one_record_free, distinct, attach, attach),
     S("attach-three", one_record_free, distinct, attach, attach, attach),

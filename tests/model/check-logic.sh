@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Mutants of the library's logic: each is one change of one source, compiled for the checker in its place; the scenario named
-# must fail.  Usage: check-logic.sh [PART-OF-WHAT].  In the build directory, after tests/model/model.  MODEL_COMPILE and MODEL_LINK come from make.
+# must fail.  Usage: check-logic.sh [PART-OF-WHAT].  In the build directory, after tests/model/model.  MODEL_COMPILE and
+# MODEL_LINK come from make.  Those that doc/SCENARIOS names must be here.
 set -eu
 source=${top_srcdir:?}
 work=tests/model/logic
 rm -rf "$work"
 mkdir -p "$work"
+: >"$work/killed"
 killed=0 survived=0 only=${1-}
 
 # mutant FILE SED-EXPRESSION SCENARIO WHAT
@@ -29,8 +31,9 @@ mutant() {
   # shellcheck disable=SC2086 # flags
   ${MODEL_LINK:?} -o "$work/model" "${objects[@]}" -pthread
   output=$(timeout 120 "$work/model" --jobs 1 "$scenario" 2>&1) || status=$?
-  if [ "$status" = 1 ] && grep -q '^not ok .* fails ' <<<"$output"; then
+  if [ "$status" = 1 ] && grep -q "^not ok $scenario  *fails " <<<"$output"; then
     killed=$((killed + 1))
+    printf '%s\t%s\n' "$scenario" "$what" >>"$work/killed"
     printf 'killed    %-58s by %s: %s\n' "$what" "$scenario" "$(sed -n 's/.* fails at \(execution [0-9]*: .\{0,60\}\).*/\1/p' <<<"$output" | head -n 1)"
   else
     survived=$((survived + 1))
@@ -44,6 +47,7 @@ mutant recycler 's/\(count - 1\)/count/' recycler/2-push-pop 'a pop that does no
 mutant recycler 's/if \(count >= cap\) return false;//' recycler/cap-of-one 'no cap'
 mutant recycler 's/count >= cap/count > cap/' recycler/cap-three-exits 'a cap that is one too large'
 mutant recycler 's/struct bundle \*below = load_relaxed\(&b->next\);/struct bundle *below = NULL;/' recycler/2-pop-push 'a pop that forgets what is below'
+mutant recycler 's/count >= cap/count > cap/' recycler/cap-of-none 'a cap of none that holds one'
 mutant pool 's/after = before \| mask;/after = mask;/' pool/put-put-one-block 'bits stored, not added'
 mutant pool '/^void copse_pool_put/,/^}/ s/copse_lock_(acquire|release)\(&p->lock\);//' pool/take-against-put 'a put without the lock'
 mutant pool '/^static enum pool_outcome take/,/^}/ s/^  copse_lock_release\(&p->lock\);//; /^static enum pool_outcome take/,/^}/ s/^  p->locked\+\+;/  copse_lock_release(\&p->lock);/' pool/take-take 'a take that unlocks early'
@@ -51,9 +55,9 @@ mutant pool_trim '/^static void detach_locked/,/^}/ s/\*pool_word\(p, block\) &=
 mutant pool_trim '/^static void return_locked/,/^}/ s/\*word \|= piece->mask;//' pool/trim-against-put 'a trim that keeps what it took'
 mutant pool_grow 's/p->frontier \+= slots;//' pool/growth-against-growth 'growth that claims nothing'
 mutant pool_grow '/^void copse_pool_rollback_locked/,/^}/ s/p->uncommitted -= .*//' pool/growth-all-refused 'a rollback that forgets the count'
-mutant cache 's/store_relaxed\(&c->hot\.top\[class\], dummy_top\(\)\);//' cache/flush-flush 'a bundle that stays at the top'
+mutant cache 's/store_relaxed\(&c->hot\.top\[place\], dummy_top\(\)\);//' cache/flush-flush 'a bundle that stays at the top'
 mutant cache 's/exchange_acquire\(&of->spare\[class\], \(u64\)0\)/load_acquire(\&of->spare[class])/' cache/spare-taken-while-refilling 'a spare that is taken and left'
-mutant cache 's/^        copse_direct_put\(count, b->bottom\);//' cache/spill-spill-twice 'a refused bundle that is dropped'
+mutant cache '/^static struct bundle \*pass_on/,/^}/ s/copse_direct_put\(.*\);//' cache/spill-spill-twice 'a refused bundle that is dropped'
 mutant cache '/^void copse_cache_follow_owner/,/^}/ s/copse_cache_flush_owner\(c\);//' trim/behind-means-flushed 'a thread that follows a trim without a flush'
 mutant registry 's/cas_acquire\(&c->taken, &free, 1\)/(store_relaxed(\&c->taken, (u32)1), free == 0)/' cache/attach-attach-one-free 'a record taken without a swap'
 mutant registry 's/while \(!cas_release\(&registry, &head, c\)\)/while (store_release(\&registry, c), false)/' cache/attach-attach-new 'a record pushed without a swap'
@@ -64,6 +68,30 @@ mutant span 's/exchange_acquire\(&S\.table\[at\], \(u64\)0\)/load_relaxed(\&S.ta
 mutant region 's/if \(cas_relaxed\(&own_next, &next, at \+ bytes\)\)/if (store_relaxed(\&own_next, at + bytes), true)/' pool/own-region-claims 'claims that overlap'
 mutant vm 's/while \(!cas_relaxed\(&copse_vm_counters\.in_use, &now, now \+ bytes\)\);/while (store_relaxed(\&copse_vm_counters.in_use, now + bytes), false);/' pool/limit-two-charges 'a charge without a swap'
 mutant fork '/^static void prepare/,/^}/ s/copse_lock_acquire\(&copse_span_lock\);//' fork/against-span 'a fork that leaves a lock out'
+mutant fork 's/p->lost \+= p->detached;//' fork/child-of-trim 'a child that forgets what a trim had detached'
+mutant fork '/^static void child/,/^}/ s/p->detached = 0;//' fork/child-of-trim 'a child in which a trim goes on'
+mutant fork 's/^  copse_cache_fork_child\(.*\);//' fork/child-of-spill 'a child that leaves the records of others'
+mutant fork '/^static void child/,/^}/ s/^  copse_span_fork_child\(\);//' fork/child-of-span-take-give 'a child that leaves the spans of others'
+mutant registry '/^void copse_cache_fork_child/,/^}/ s/^  count_lost\(\);//' fork/child-of-spill 'a child that does not count what was in hands'
+mutant registry 's/^  mark_places\(\);//' fork/child-of-exit 'a child that counts as lost what is in a place'
+mutant registry 's/if \(held & HELD_BLANK\) .*;//; s/^  else$//' fork/child-of-refill 'a child that counts blank slots by address'
+mutant pool 's/if \(held && pieces\) store_relaxed\(held, held_blank\(p->region, \*taken\)\);//' fork/child-of-refill 'slots that leave a pool unheld'
+mutant pool 's/if \(held\) store_relaxed\(held, load_relaxed\(held\) - some\);//' fork/child-of-exit 'slots that are put and still held'
+mutant cache 's/store_relaxed\(&b->held, \(u64\)\*count\);//' fork/child-of-flush 'a top that is taken and not held'
+mutant cache 's/&copse_recyclers\[region\], b, recycler_cap/recycler_of(region_class(region), c->arena), b, recycler_cap/' arenas/apart-goes-home "a neighbour's bundle that goes to the recycler of who frees"
+mutant cache '/^void copse_cache_flush_owner/,/^}/ s/place < places\(\)/place < CLASSES/' arenas/exit-with-apart "an exit that leaves a neighbour's bundle"
+mutant trim '/^static void gather/,/^}/ s/pools_end\(\)/copse_pools + CLASSES/' arenas/trim-empties-both 'a trim of the first arena alone'
+mutant cache_direct 's/region_at\(arena, region_class\(region\)\)/region/' arenas/taken-elsewhere 'an arena that asks itself'
+mutant pool '/^bool copse_pools_reach/,/^}/ s/copse_lock_(acquire|release)\(&arenas_lock\);//' arenas/reach-reach 'an arena made without the lock'
+
+# A row of doc/SCENARIOS that stands for one of these.
+if [ -z "$only" ]; then
+  while IFS= read -r row; do
+    grep -qxF "$row" "$work/killed" && continue
+    echo "not ok: doc/SCENARIOS names a mutant of logic that was not killed: $row"
+    survived=$((survived + 1))
+  done < <(awk '/^   [a-z]/ { s = $1 } sub(/^      logic: /, "") { print s "\t" $0 }' "$source/doc/SCENARIOS")
+fi
 
 echo "# mutants of logic: $killed killed, $survived survived"
 [ "$survived" = 0 ]

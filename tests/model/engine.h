@@ -32,7 +32,7 @@ enum order { RELAXED, CONSUME, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST };
 static inline bool acquires(int o) { return o == ACQUIRE || o == CONSUME || o >= ACQ_REL; }
 static inline bool releases(int o) { return o >= RELEASE; }
 
-enum kind { LOAD, STORE, EXCHANGE, ADD, SUB, AND, OR, XOR, NAND, CAS, LOCK, UNLOCK, CHOOSE, FENCE };
+enum kind { LOAD, STORE, EXCHANGE, ADD, SUB, AND, OR, XOR, NAND, CAS, LOCK, UNLOCK, CHOOSE, FENCE, STOP, SURVIVE };
 
 /* One store to a place, in modification order. */
 struct store {
@@ -93,7 +93,9 @@ struct event {
 
 struct thread {
   bool started, finished;
-  u32 now; /* the number of its next event; what is done before it counts as this */
+  unsigned spurious; /* weak compare-and-swaps that failed for no reason */
+  bool stopped;      /* for ever: it is not in the child of a fork */
+  u32 now;           /* the number of its next event; what is done before it counts as this */
   struct clock order;
   struct clock hb, seen;                 /* what happened before; and what it must not overlook */
   struct clock acquire_hb, acquire_seen; /* what an acquire fence would learn */
@@ -116,23 +118,35 @@ struct execution {
 extern struct execution now;
 extern struct scenario model_current;
 
-/* ---- memory.c ---- */
+/* ---- places.c ---- */
 void memory_start(void); /* a new execution */
 struct place *memory_place(uptr address, unsigned size, unsigned *half);
 struct place *memory_mutex(uptr address);
 struct place *memory_fence_place(void);
+/* Each place, mutexes aside, that has some of these bytes. */
+void memory_places(uptr address, size_t n, void (*each)(struct place *));
+u128 memory_value(uptr base, unsigned size);
+struct store *memory_store_push(struct place *p);
+void memory_access_push(struct place *p, struct access a);
+void memory_settle(struct place *p); /* a plain store came first, and its value was not known then */
+extern bool memory_restart;          /* a place turned out to be wider than thought: begin anew */
+void memory_commute(uptr address, size_t n);
+bool memory_commutes(uptr address);
+
+/* ---- memory.c ---- */
 /* What the thread may do: places in modification order, newest first, none below `least`.  Returns how many. */
 int memory_choices(int thread, const struct op *op, u32 least, int out[], int room);
 /* Does it, by choice. */
 void memory_perform(int thread, struct op *op, int choice, int node);
 void memory_unlock(int thread, struct place *mutex, uptr pc);
 void memory_fence(int thread, int order);
+/* All that the other threads did happened before. */
+void memory_survive(int thread);
 void memory_plain_write(uptr address, size_t n);
+/* What the operation makes of a value. */
+u128 memory_modified(const struct op *op, u128 old);
 u32 memory_mark(const struct op *op);            /* how many stores there are: what a sleeper has seen */
 u128 memory_direct(struct op *op, uptr address); /* setup and final check */
-extern bool memory_restart;                      /* a place turned out to be wider than thought: begin anew */
-void memory_commute(uptr address, size_t n);
-bool memory_commutes(uptr address);
 
 /* ---- undo.c ---- */
 void undo_note(uptr address, size_t n);
@@ -181,12 +195,27 @@ extern size_t search_hash_count;
 void search_restart(void) __attribute__((noreturn)); /* from the first execution on */
 int search_schedule(char *out, size_t room);
 
+/* ---- alone.c ---- */
+void search_may_stop(uptr pc); /* in a scenario that forks: this thread does, for ever, or does not */
+
 /* ---- report.c ---- */
 void report_failure(const struct result *result);
 const char *report_line(uptr pc); /* "file:line", of the place that called */
 
-/* ---- sites.c: each atomic access of the code under test, and its order ---- */
-void sites_order(uptr pc, enum kind kind, int *order, int *failure);
+/* ---- sites.c: each atomic access and lock of the code under test, and what a mutant makes of it ---- */
+enum change {
+  AS_IT_IS,
+  WEAKER,       /* another order */
+  FAILS_WEAKER, /* of a compare-and-swap that fails */
+  LEFT_OUT,     /* nothing is stored; the lock is not taken */
+  IN_TWO,       /* a load and a store in place of a read-modify-write */
+  LET_GO,       /* the lock is released as soon as it is taken */
+  ABSENT        /* a thread does nothing */
+};
+enum change sites_atomic(uptr pc, enum kind kind, int *order, int *failure);
+enum change sites_lock(uptr pc);
+void sites_enter(uptr caller); /* a function, called from there */
+bool sites_absent(int thread);
 
 /* ---- wrap.c ---- */
 void wrap_start(void);

@@ -20,17 +20,21 @@ static void *live[MODEL_THREADS + 1][LIVE];
 
 static uptr reserved, reserved_end;
 
+/* Once, outside of executions: what an execution wrote here would be taken back, and the next one would reserve anew.
+ */
+static void reserve(size_t length) {
+  char *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) model_fail("there is no address space for the model");
+  reserved = (uptr)p;
+  reserved_end = reserved + length;
+  shadow_reserve(reserved, length);
+}
+
 static void *fake_mmap(void *address, size_t length, int protection, int flags) {
   (void)protection;
+  (void)flags;
   if (!address) {
-    /* The reservation, from the library's start; an execution that starts the library anew gets the same. */
-    if (!reserved) {
-      char *p = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, -1, 0);
-      if (p == MAP_FAILED) return p;
-      reserved = (uptr)p;
-      reserved_end = reserved + length;
-      shadow_reserve(reserved, length);
-    }
+    /* An execution that starts the library anew gets the same. */
     if (reserved_end - reserved < length) {
       errno = ENOMEM;
       return MAP_FAILED;
@@ -78,9 +82,12 @@ static const struct vm_calls fake = {fake_mmap, fake_munmap, fake_mprotect, fake
 
 /* ---- up ---- */
 
-void library_before_start(void) {
+/* With room for an alignment of as much as it is, or of 1 GB. */
+static void before_start(u64 bytes) {
+  const u64 least = (u64)1 << 30;
+  reserve(bytes + (bytes > least ? bytes : least));
   copse_vm = &fake;
-  copse_tunables.reserve = (u64)ARENA_REGIONS << REGION_BITS_MIN;
+  copse_tunables.reserve = bytes;
   copse_tunables.huge = 0;
   copse_tunables.depth_1k = 4;
   copse_tunables.depth_8k = 4;
@@ -90,11 +97,37 @@ void library_before_start(void) {
   model_thread_local(&copse_self_, sizeof copse_self_);
 }
 
-void library_up(void) {
-  library_before_start();
+void library_before_start(void) { before_start((u64)ARENA_REGIONS << REGION_BITS_MIN); }
+
+static void up(void) {
   if (!copse_start()) model_fail("the library does not come up");
   for (int t = 0; t < MODEL_THREADS; t++) records[t] = copse_cache_attach();
   model_thread_local(&copse_self_, sizeof copse_self_);
+}
+
+void library_up(void) {
+  library_before_start();
+  up();
+}
+
+/* The least that several arenas take; records 0 and 2 are in arena 0, the others in arena 1. */
+static void two_arenas(void) {
+  before_start((u64)(CLASS_REGIONS + OTHER_REGIONS) << REGION_BITS_MIN_ARENAS);
+  copse_tunables.arenas = 2;
+}
+
+void library_up_arenas(void) {
+  two_arenas();
+  up();
+  if (copse_pools_arenas() != 2) model_fail("there are not two arenas");
+}
+
+void library_up_first_arena(void) {
+  two_arenas();
+  if (!copse_start()) model_fail("the library does not come up");
+  records[0] = copse_cache_attach();
+  model_thread_local(&copse_self_, sizeof copse_self_);
+  if (copse_pools_arenas() != 1) model_fail("there is not one arena");
 }
 
 void library_setup(void) {
@@ -165,9 +198,9 @@ void *collect(struct mail *m) {
 enum { SLOTS = 1024 };
 static u8 seen[SLOTS];
 
-static void see(unsigned class, const void *p) {
-  struct pool *pool = &copse_pools[class];
-  if (region_of(p) != class) return;
+static void see(unsigned region, const void *p) {
+  struct pool *pool = &copse_pools[region];
+  if (region_of(p) != region) return;
   u64 slot = pool_slot(pool, p);
   check(pool_address(pool, slot) == p);
   check(slot < pool->frontier && slot < SLOTS);
@@ -175,27 +208,35 @@ static void see(unsigned class, const void *p) {
   seen[slot] = 1;
 }
 
-static void see_bundle(unsigned class, const struct bundle *b, u64 count) {
+static void see_bundle(unsigned region, const struct bundle *b, u64 count) {
   check(count <= bundle_depth(b));
-  for (u64 i = 0; i < count; i++) see(class, b->bottom[i]);
+  for (u64 i = 0; i < count; i++) see(region, b->bottom[i]);
 }
 
-void conserved_but(unsigned class, u64 missing) {
-  struct pool *pool = &copse_pools[class];
+static void see_record(unsigned region, const struct cache *c) {
+  for (unsigned place = 0; place < places(); place++) {
+    void **top = c->hot.top[place];
+    if (!top_is_open(top)) continue;
+    check(c->taken); /* who left one left nothing in it */
+    see_bundle(region, bundle_of(top), bundle_count(bundle_of(top), top));
+  }
+  for (unsigned k = 0; k < CLASSES; k++)
+    if (c->spare[k]) see_bundle(region, spare_bundle(c->spare[k]), c->spare[k] & SPARE_COUNT);
+}
+
+u64 slots_nowhere(unsigned region) {
+  struct pool *pool = &copse_pools[region];
   memset(seen, 0, sizeof seen);
   for (int t = 0; t <= MODEL_THREADS; t++)
     for (int i = 0; i < LIVE; i++)
-      if (live[t][i]) see(class, live[t][i]);
-  for (struct cache *c = copse_cache_first(); c; c = c->next)
-    for (unsigned k = 0; k < CLASSES; k++) {
-      void **top = c->hot.top[k];
-      if (top != dummy_top()) see_bundle(class, bundle_of(top), bundle_count(bundle_of(top), top));
-      if (c->spare[k]) see_bundle(class, spare_bundle(c->spare[k]), c->spare[k] & SPARE_COUNT);
-    }
-  u64 word = copse_recyclers[class].head.low, in = word & RECYCLER_COUNT;
-  for (struct bundle *b = (struct bundle *)(word & ~RECYCLER_COUNT); b; b = b->next, in--)
-    see_bundle(class, b, bundle_depth(b));
-  check(in == 0);
+      if (live[t][i]) see(region, live[t][i]);
+  for (struct cache *c = copse_cache_first(); c; c = c->next) see_record(region, c);
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) {
+    u64 word = copse_recyclers[p->region].head.low, in = word & RECYCLER_COUNT;
+    for (struct bundle *b = (struct bundle *)(word & ~RECYCLER_COUNT); b; b = b->next, in--)
+      see_bundle(region, b, bundle_depth(b));
+    check(in == 0);
+  }
   u64 nowhere = 0;
   check(pool->frontier <= SLOTS && pool->detached == 0);
   for (u64 slot = 0; slot < pool->frontier; slot++) {
@@ -203,9 +244,23 @@ void conserved_but(unsigned class, u64 missing) {
     check(!(free && seen[slot]));
     if (!free && !seen[slot]) nowhere++;
   }
-  u64 rounding = 64 * pool_blocks(pool) - pool->frontier;
-  check(nowhere + rounding == pool->uncommitted + missing);
+  nowhere += 64 * pool_blocks(pool) - pool->frontier;
   check(copse_pool_valid(pool));
+  check(nowhere >= pool->uncommitted + pool->lost);
+  return nowhere - pool->uncommitted - pool->lost;
 }
 
-void conserved(unsigned class) { conserved_but(class, 0); }
+void recyclers_at_home(unsigned class) {
+  for (unsigned arena = 0; arena < copse_regions.arenas; arena++) {
+    u64 region = region_at(arena, class), word = copse_recyclers[region].head.low;
+    for (struct bundle *b = (struct bundle *)(word & ~RECYCLER_COUNT); b; b = b->next)
+      for (u64 i = 0; i < bundle_depth(b); i++) check(region_of(b->bottom[i]) == region);
+  }
+}
+
+void conserved_but(unsigned region, u64 missing) {
+  check(copse_pools[region].lost == 0);
+  check(slots_nowhere(region) == missing);
+}
+
+void conserved(unsigned region) { conserved_but(region, 0); }

@@ -21,6 +21,10 @@ enum { SMALL = 0, SMALL_SIZE = 16 }; /* the class that scenarios work on, and it
 void library_up(void);
 /* Everything but copse_start: for scenarios of the start itself. */
 void library_before_start(void);
+/* The same with two arenas: records 0 and 2 are of the first, 1 and 3 of the second. */
+void library_up_arenas(void);
+/* With two, of which the second has no pools yet, and with record 0 alone. */
+void library_up_first_arena(void);
 /* Called first in each setup: which counters commute. */
 void library_setup(void);
 
@@ -47,9 +51,13 @@ void post(struct mail *m, void *p);
 void *collect(struct mail *m);
 
 /* ---- final checks ---- */
-/* Each slot of a pool is in exactly one place: free, in a bundle, with a thread that did not give it back. */
-void conserved(unsigned class);
+/* Each slot of a region's pool is in exactly one place: free, in a bundle, with a thread that did not give it back. */
+void conserved(unsigned region);
 /* The same, but `missing` are nowhere. */
-void conserved_but(unsigned class, u64 missing);
+void conserved_but(unsigned region, u64 missing);
+/* Where nothing was borrowed: what is in a recycler is of its region. */
+void recyclers_at_home(unsigned class);
+/* None is in two places; how many are in none, without those that the pool counts as lost. */
+u64 slots_nowhere(unsigned region);
 
 #endif

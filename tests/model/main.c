@@ -2,12 +2,15 @@
 /*
  * Runs scenarios, a process each, and prints a line a scenario.
  *
- *   model [--jobs N] [--long] [NAME...]      those whose name contains one of these; all
- *   model --replay SCHEDULE NAME             one execution, as a table
- *   model --random FROM N                    random programs: the checker against itself
- *   model --list | --sites | --mutants FILE
+ *   model [--jobs N] [--long] [--limit N] [--show] [NAME...]   of this name, or whose name contains it; all; up to N
+ * executions model --replay SCHEDULE NAME             one execution, as a table model --random FROM N random programs:
+ * the checker against itself model --compare NAME...                  reduced against unreduced search, likewise model
+ * --mutants FILE [NAME...]           memory orders made weaker; FILE says which may survive model --killers [NAME...]
+ * a line for each scenario and each mutant that reaches it: which it kills model --check-killers FILE [NAME...] whether
+ * each scenario kills the mutant that FILE says it does model --list
  */
 #include "engine.h"
+#include "expect.h"
 #include "mutants.h"
 #include "random.h"
 #include "scenarios.h"
@@ -18,39 +21,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const verdicts[] = {"exhaustive", "incomplete", "fails"};
-enum { JOBS = 16, LIMIT = 4000000, INTERLEAVINGS = 30000 };
-
-static bool as_expected(const struct scenario *s, const struct result *r, char *why, size_t room) {
-  if (r->verdict != s->expected)
-    snprintf(why, room, "expected: %s", verdicts[s->expected]);
-  else if (s->expected == FAILED && s->fails && !strstr(r->message, s->fails))
-    snprintf(why, room, "expected to fail by: %s", s->fails);
-  else if (s->graphs && s->graphs != r->graphs)
-    snprintf(why, room, "expected graphs: %llu", (unsigned long long)s->graphs);
-  else if (s->outcomes && s->outcomes != r->outcomes)
-    snprintf(why, room, "outcomes %llx, expected %llx", (unsigned long long)r->outcomes,
-             (unsigned long long)s->outcomes);
-  else
-    return true;
-  return false;
-}
+enum { JOBS = 16, LIMIT = 4000000, INTERLEAVINGS = 30000, ALL = 50000000 };
+static bool show; /* failures that are expected too */
+static u64 limit; /* of executions; 0: the scenario's own */
 
 static int run_scenario(const struct scenario *s, const char *replay) {
   static struct result r;
   char why[256] = "";
-  struct search_options o = {
-      .limit = s->limit ? s->limit : LIMIT, .replay = replay, .quiet = s->expected == FAILED && !replay};
+  struct search_options o = {.limit = limit      ? limit
+                                      : s->limit ? s->limit
+                                                 : LIMIT,
+                             .replay = replay,
+                             .quiet = s->expected == FAILED && !replay && !show};
   if (s->once) s->once();
   search_run(s, &o, &r);
   if (replay) {
     if (r.verdict != FAILED) printf("%s: nothing fails in this execution\n", s->name);
     return r.verdict == FAILED ? 0 : 1;
   }
-  bool fine = as_expected(s, &r, why, sizeof why);
+  bool fine = expect_met(s, &r, why, sizeof why);
   if (!fine && o.quiet && r.verdict == FAILED) report_failure(&r);
   printf("%s %-36s %-10s %9llu graphs %8llu blocked %5d deep %7.2f s%s%s\n", fine ? "ok    " : "not ok", s->name,
-         verdicts[r.verdict], (unsigned long long)r.graphs, (unsigned long long)r.blocked, r.depth, r.seconds,
+         expect_verdicts[r.verdict], (unsigned long long)r.graphs, (unsigned long long)r.blocked, r.depth, r.seconds,
          fine ? "" : "  # ", why);
   fflush(stdout);
   return fine ? 0 : 1;
@@ -117,17 +109,24 @@ static int run_all(const struct scenario *const list[], size_t n, int parallel) 
   return failed ? 1 : 0;
 }
 
+static const struct scenario *look_up(const char *name) {
+  for (const struct scenario *const *table = scenario_tables; *table; table++)
+    for (const struct scenario *s = *table; s->name; s++)
+      if (!strcmp(s->name, name)) return s;
+  return NULL;
+}
+
+/* Its own name, or where none has it a part of several. */
 static bool wanted(const struct scenario *s, char *const names[], int n, bool lengthy) {
   if (n == 0) return lengthy || !s->lengthy;
   for (int i = 0; i < n; i++)
-    if (strstr(s->name, names[i])) return true;
+    if (look_up(names[i]) ? look_up(names[i]) == s : strstr(s->name, names[i]) != NULL) return true;
   return false;
 }
 
 static const struct scenario *find(const char *name) {
-  for (const struct scenario *const *table = scenario_tables; *table; table++)
-    for (const struct scenario *s = *table; s->name; s++)
-      if (!strcmp(s->name, name)) return s;
+  const struct scenario *s = look_up(name);
+  if (s) return s;
   fprintf(stderr, "no scenario %s\n", name);
   exit(2);
 }
@@ -144,6 +143,16 @@ static int run_random(u64 from, u64 n) {
   return bad ? 1 : 0;
 }
 
+static int run_compared(char *const names[], int n) {
+  struct random_sums sums = {0};
+  bool same = true;
+  for (int i = 0; i < n; i++) same = random_compare(find(names[i]), ALL, &sums) && same;
+  same = same && sums.programs == (u64)n;
+  printf("%s %d scenarios: %llu graphs, by %llu executions and by %llu interleavings\n", same ? "ok    " : "not ok", n,
+         (unsigned long long)sums.graphs, (unsigned long long)sums.executions, (unsigned long long)sums.interleavings);
+  return same ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
   int jobs = 2, at = 1;
   bool lengthy = false;
@@ -154,12 +163,22 @@ int main(int argc, char **argv) {
       jobs = atoi(argv[++at]);
     else if (!strcmp(option, "--long"))
       lengthy = true;
+    else if (!strcmp(option, "--show"))
+      show = true;
     else if (!strcmp(option, "--replay") && left == 2)
       return run_scenario(find(argv[at + 2]), argv[at + 1]);
     else if (!strcmp(option, "--random") && left == 2)
       return run_random(strtoull(argv[at + 1], NULL, 10), strtoull(argv[at + 2], NULL, 10));
+    else if (!strcmp(option, "--compare") && left >= 1)
+      return run_compared(argv + at + 1, left);
     else if (!strcmp(option, "--mutants") && left >= 1)
-      return mutants_run(argv[at + 1], argv + at + 2, left - 1);
+      return orders_run(argv[at + 1], argv + at + 2, left - 1);
+    else if (!strcmp(option, "--killers"))
+      return killers_find(argv + at + 1, left);
+    else if (!strcmp(option, "--check-killers") && left >= 1)
+      return killers_check(argv[at + 1], argv + at + 2, left - 1);
+    else if (!strcmp(option, "--limit") && left > 0)
+      limit = strtoull(argv[++at], NULL, 10);
     else if (!strcmp(option, "--list"))
       for (const struct scenario *const *table = scenario_tables; *table; table++)
         for (const struct scenario *s = *table; s->name; s++) printf("%s\n", s->name);

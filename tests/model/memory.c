@@ -10,151 +10,11 @@
  * coherence on its own: so the halves may be torn.
  */
 #include "engine.h"
-#include <stdlib.h>
 #include <string.h>
 
 struct execution now;
-bool memory_restart;
 
-enum { PLACES = 8192, BUCKETS = 16384, WIDE = 1024, COMMUTE = 16 };
-static struct place places[PLACES];
-static int place_count;
-static struct {
-  u32 stamp;
-  int first;
-} buckets[BUCKETS];
-static uptr wide[WIDE];
-static int wides;
-static struct { uptr from, to; } commute[COMMUTE];
-static int commutes;
-static const uptr fence_base = 8; /* no place of anybody's */
-
-void memory_start(void) {
-  place_count = 0;
-  commutes = 0;
-}
-
-void memory_commute(uptr address, size_t n) {
-  if (commutes == COMMUTE) model_fail("too many commuting places");
-  commute[commutes].from = address;
-  commute[commutes++].to = address + n;
-}
-
-bool memory_commutes(uptr address) {
-  for (int i = 0; i < commutes; i++)
-    if (address >= commute[i].from && address < commute[i].to) return true;
-  return false;
-}
-
-/* ---- places ---- */
-
-static unsigned bucket_of(uptr address) { return (unsigned)(address >> 4 ^ address >> 16) & (BUCKETS - 1); }
-
-static bool is_wide(uptr base) {
-  for (int i = 0; i < wides; i++)
-    if (wide[i] == base) return true;
-  return false;
-}
-
-static int chain_of(uptr address) {
-  unsigned b = bucket_of(address);
-  return buckets[b].stamp == now.number ? buckets[b].first : NO;
-}
-
-static struct place *find(uptr base) {
-  for (int i = chain_of(base); i != NO; i = places[i].next)
-    if (places[i].base == base) return &places[i];
-  return NULL;
-}
-
-static u128 memory_value(uptr base, unsigned size) {
-  u128 value = 0;
-  memcpy(&value, (const void *)base, size);
-  return value;
-}
-
-static struct store *store_push(struct place *p) {
-  if (p->count == p->room) {
-    p->room = p->room ? 2 * p->room : 8;
-    p->stores = realloc(p->stores, (size_t)p->room * sizeof *p->stores);
-    if (!p->stores) abort();
-  }
-  struct store *s = &p->stores[p->count++];
-  memset(s, 0, sizeof *s);
-  return s;
-}
-
-static void access_push(struct place *p, struct access a) {
-  if (p->access_count == p->access_room) {
-    p->access_room = p->access_room ? 2 * p->access_room : 16;
-    p->accesses = realloc(p->accesses, (size_t)p->access_room * sizeof *p->accesses);
-    if (!p->accesses) abort();
-  }
-  p->accesses[p->access_count++] = a;
-}
-
-static struct place *place_make(uptr base, unsigned size, bool mutex) {
-  if (place_count == PLACES) model_fail("too many places");
-  struct place *p = &places[place_count];
-  p->base = base;
-  p->size = size;
-  p->mutex = mutex;
-  p->commutes = memory_commutes(base);
-  p->holder = NO;
-  p->count = p->access_count = 0;
-  struct store *first = store_push(p);
-  first->thread = first->event = NO;
-  if (!mutex) first->value = memory_value(base, size);
-  unsigned b = bucket_of(base);
-  p->next = chain_of(base);
-  buckets[b].stamp = now.number;
-  buckets[b].first = place_count++;
-  return p;
-}
-
-/* A plain store came first and its value was not known then. */
-static void settle(struct place *p) {
-  struct store *last = &p->stores[p->count - 1];
-  if (!last->pending) return;
-  last->pending = false;
-  last->value = memory_value(p->base, p->size);
-}
-
-struct place *memory_place(uptr address, unsigned size, unsigned *half) {
-  uptr base = address & ~(uptr)15;
-  *half = 3;
-  if (address & (size - 1)) model_fail("an atomic access that is not aligned");
-  if (size == 16) {
-    if (!is_wide(base)) {
-      if (wides == WIDE) model_fail("too many 16-byte places");
-      wide[wides++] = base;
-      /* It may have been read by halves before this was known. */
-      if (find(base) || find(base + 8)) search_restart();
-    }
-  } else if (is_wide(base)) {
-    if (size != 8) model_fail("less than half of a 16-byte word");
-    *half = address & 8 ? 2 : 1;
-    size = 16;
-  } else {
-    base = address;
-  }
-  struct place *p = find(base);
-  if (!p) return place_make(base, size, false);
-  if (p->size != size) model_fail("atomic accesses of different sizes");
-  settle(p);
-  return p;
-}
-
-struct place *memory_mutex(uptr address) {
-  struct place *p = find(address);
-  return p ? p : place_make(address, 0, true);
-}
-
-struct place *memory_fence_place(void) {
-  return memory_mutex(fence_base);
-}
-
-u32 memory_mark(const struct op *op) { return op->kind == CHOOSE ? UINT32_MAX : (u32)op->place->count; }
+u32 memory_mark(const struct op *op) { return op->place ? (u32)op->place->count : UINT32_MAX; }
 
 /* ---- what a thread may do ---- */
 
@@ -181,6 +41,10 @@ int memory_choices(int thread, const struct op *op, u32 least, int out[], int ro
     return n;
   }
   struct place *p = op->place;
+  if (!p) {
+    out[n++] = 0;
+    return n;
+  }
   int last = p->count - 1;
   if ((u32)last < least) return 0;
   if (op->kind == LOCK) {
@@ -193,15 +57,16 @@ int memory_choices(int thread, const struct op *op, u32 least, int out[], int ro
     return n;
   }
   int from = floor_of(thread, p, op->half);
+  bool spurious = op->kind == CAS && op->weak && now.thread[thread].spurious < model_current.spurious;
   if (from < (int)least) from = (int)least;
   for (int k = last; k >= from; k--) {
-    if (op->kind == CAS && k != last && half_of(p->stores[k].value, op->half, op->size) == op->expected) continue;
+    if (op->kind == CAS && k != last && !spurious && half_of(p->stores[k].value, op->half, op->size) == op->expected)
+      continue;
     if (n == room) model_fail("too many stores to choose from");
     out[n++] = k;
   }
-  /* Weak: it may fail for no reason. */
-  if (op->kind == CAS && op->weak && half_of(p->stores[last].value, op->half, op->size) == op->expected)
-    out[n++] = last + 1;
+  /* Weak: it may read what it expects and fail; of the newest that is one choice more. */
+  if (spurious && half_of(p->stores[last].value, op->half, op->size) == op->expected) out[n++] = last + 1;
   return n;
 }
 
@@ -267,7 +132,7 @@ static void learn(int thread, const struct store *s, int order) {
 static void publish(int thread, struct place *p, struct event *e, u128 value, int order, int from) {
   struct thread *t = &now.thread[thread];
   clock_join(&t->order, &p->stores[p->count - 1].order);
-  struct store *s = store_push(p);
+  struct store *s = memory_store_push(p);
   s->value = value;
   s->thread = thread;
   s->at = e->at;
@@ -291,7 +156,7 @@ static void to_memory(const struct op *op, uptr address, u128 value) {
 
 static uptr address_of(const struct op *op) { return op->place->base + (op->half == 2 ? 8 : 0); }
 
-static u128 modified(const struct op *op, u128 old) {
+u128 memory_modified(const struct op *op, u128 old) {
   switch (op->kind) {
   case ADD:
     return old + op->operand;
@@ -331,7 +196,12 @@ void memory_perform(int thread, struct op *op, int choice, int node) {
     event_end(e, op);
     return;
   }
-  settle(p);
+  if (op->kind == SURVIVE) {
+    memory_survive(thread);
+    event_end(e, op);
+    return;
+  }
+  memory_settle(p);
   int last = p->count - 1;
   switch (op->kind) {
   case LOCK:
@@ -351,10 +221,10 @@ void memory_perform(int thread, struct op *op, int choice, int node) {
     learn(thread, &p->stores[choice], op->order);
     break;
   case CAS: {
-    bool spurious = choice > last;
-    e->read = spurious ? last : choice;
+    e->read = choice > last ? last : choice;
     op->result = half_of(p->stores[e->read].value, op->half, op->size);
-    op->done = !spurious && op->result == op->expected;
+    op->done = choice == last && op->result == op->expected;
+    t->spurious += !op->done && op->result == op->expected;
     clock_join(&t->order, &p->stores[e->read].order);
     learn(thread, &p->stores[e->read], op->done ? op->order : op->failure);
     if (!op->done) break;
@@ -369,16 +239,16 @@ void memory_perform(int thread, struct op *op, int choice, int node) {
   default: {
     e->read = last;
     op->result = half_of(p->stores[last].value, op->half, op->size);
-    u128 value = half_of(modified(op, op->result), 1, op->size);
+    u128 value = half_of(memory_modified(op, op->result), 1, op->size);
     learn(thread, &p->stores[last], op->order);
     publish(thread, p, e, whole(op, p->stores[last].value, value), op->order, last);
     to_memory(op, address_of(op), value);
   }
   }
   if (e->read != NO && !e->wrote)
-    access_push(p, (struct access){e->at, e->read, now.events, (u8)thread, (u8)op->half, true});
+    memory_access_push(p, (struct access){e->at, e->read, now.events, (u8)thread, (u8)op->half, true});
   if (e->wrote)
-    access_push(p, (struct access){e->at, e->store, now.events, (u8)thread, p->mutex ? 3 : (u8)op->half, false});
+    memory_access_push(p, (struct access){e->at, e->store, now.events, (u8)thread, p->mutex ? 3 : (u8)op->half, false});
   if (!e->wrote) e->value = op->result;
   if (!p->mutex) shadow_access(thread, address_of(op), op->size, e->wrote, true, op->pc);
   event_end(e, op);
@@ -390,7 +260,7 @@ void memory_unlock(int thread, struct place *mutex, uptr pc) {
   struct event *e = event_push(thread, &op, NO);
   mutex->holder = NO;
   publish(thread, mutex, e, 0, RELEASE, NO);
-  access_push(mutex, (struct access){e->at, e->store, now.events, (u8)thread, 3, false});
+  memory_access_push(mutex, (struct access){e->at, e->store, now.events, (u8)thread, 3, false});
   event_end(e, &op);
 }
 
@@ -409,6 +279,19 @@ void memory_fence(int thread, int order) {
   }
 }
 
+void memory_survive(int thread) {
+  struct thread *t = &now.thread[thread];
+  for (int i = 0; i < now.threads; i++) {
+    const struct thread *o = &now.thread[i];
+    if (i == thread) continue;
+    clock_join(&t->order, &o->order);
+    clock_join(&t->hb, &o->hb);
+    clock_join(&t->seen, &o->seen);
+    /* What it did since its last event too. */
+    t->order.at[i] = t->hb.at[i] = t->seen.at[i] = o->now;
+  }
+}
+
 /* A plain store to places that atomics name too: it takes its place in their order. */
 static void plain_store(struct place *p) {
   int thread = now.current;
@@ -418,33 +301,20 @@ static void plain_store(struct place *p) {
     last->pending = true;
     return;
   }
-  settle(p);
-  struct store *s = store_push(p);
+  memory_settle(p);
+  struct store *s = memory_store_push(p);
   s->plain = s->pending = true;
   s->thread = thread;
   s->at = t->now;
   s->event = NO;
   s->order = t->order;
-  access_push(p, (struct access){t->now, p->count - 1, NO, (u8)thread, 3, false});
+  memory_access_push(p, (struct access){t->now, p->count - 1, NO, (u8)thread, 3, false});
 }
 
-void memory_plain_write(uptr address, size_t n) {
-  if (n > 4096) {
-    for (int i = 0; i < place_count; i++)
-      if (!places[i].mutex && places[i].base < address + n && places[i].base + places[i].size > address)
-        plain_store(&places[i]);
-    return;
-  }
-  for (uptr granule = address >> 4; granule <= (address + n - 1) >> 4; granule++) {
-    for (int i = chain_of(granule << 4); i != NO; i = places[i].next)
-      if (!places[i].mutex && places[i].base >> 4 == granule && places[i].base < address + n &&
-          places[i].base + places[i].size > address)
-        plain_store(&places[i]);
-  }
-}
+void memory_plain_write(uptr address, size_t n) { memory_places(address, n, plain_store); }
 
 u128 memory_direct(struct op *op, uptr address) {
-  u128 old = memory_value(address, op->size), value = half_of(modified(op, old), 1, op->size);
+  u128 old = memory_value(address, op->size), value = half_of(memory_modified(op, old), 1, op->size);
   op->done = op->kind != CAS || old == op->expected;
   if (op->kind == CAS) value = op->operand;
   if (op->kind != LOAD && op->done) to_memory(op, address, value);

@@ -34,12 +34,15 @@ struct scenario {
   void (*final)(void);
   enum verdict expected;
   const char *fails;  /* of those that must fail: a part of the message */
+  uint64_t found_at;  /* and at which execution; 0: any */
   uint64_t graphs;    /* how many there must be; 0: any */
   uint64_t limit;     /* executions; 0: the default */
   bool lengthy;       /* for check-model-long */
   void (*once)(void); /* before the first execution, outside of the model: brings the library up */
   uint64_t outcomes;  /* a bit each: those that there must be, and no others; 0: not looked at */
   bool own_tls;       /* each thread has thread-local variables of its own */
+  unsigned spurious;  /* how often in a thread a weak compare-and-swap may fail for no reason */
+  bool forks;         /* the first thread calls model_survive */
 };
 
 /* Fails the execution if x does not hold. */
@@ -48,6 +51,8 @@ void model_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
 
 /* 0 to n - 1: all of them are tried. */
 unsigned model_choose(unsigned n);
+/* Relaxed; and weak whatever the compiler is: clang makes a strong one of a weak one here. */
+bool model_cas_weak(int *p, int *expected, int v);
 /* Notes a bit, 0 to 63, that outlasts the execution: to see which outcomes there are. */
 void model_outcome(unsigned bit);
 /* Which thread this is, from 0 on; -1 in setup and final check. */
@@ -64,6 +69,12 @@ void model_thread_local(void *p, size_t n);
 void model_commute(const void *p, size_t n);
 /* Ends the thread as the C library does: the destructors of its keys run. */
 void model_thread_exit(void);
+
+/*
+ * The first thread goes on as fork's child does: alone, and with what is in memory.  The others stopped, each at any of
+ * its operations, plain stores included; one that holds a mutex that the first one waits for stopped later.
+ */
+void model_survive(void);
 
 /* Marks in the thread's time, to ask later whether one came before the other in every view. */
 struct moment {

@@ -44,17 +44,34 @@ static u128 part(u128 value, const struct op *op) {
   return value;
 }
 
+static void race_of_lock(int event, int below) {
+  const struct event *e = &now.event[event];
+  const struct place *p = e->op.place;
+  for (int i = below - 1; i > 0; i--) {
+    int other = p->stores[i].event;
+    if (now.event[other].op.kind != LOCK) continue;
+    race(other, event, &e->before);
+    return;
+  }
+}
+
+void races_of_waiting(void) {
+  for (int t = 0; t < now.threads; t++) {
+    const struct thread *w = &now.thread[t];
+    if (w->finished || w->stopped || !w->op || w->op->kind != LOCK || w->op->place->holder == NO) continue;
+    /* The event that it would be. */
+    struct event *e = &now.event[now.events];
+    *e = (struct event){.thread = (u8)t, .at = w->now, .node = NO, .op = *w->op, .before = w->order};
+    race_of_lock(now.events, w->op->place->count);
+  }
+}
+
 void races_of(int event) {
   const struct event *e = &now.event[event];
   const struct place *p = e->op.place;
   if (!p) return;
   if (e->op.kind == LOCK) {
-    for (int i = e->store - 1; i > 0; i--) {
-      int other = p->stores[i].event;
-      if (now.event[other].op.kind != LOCK) continue;
-      race(other, event, &e->before);
-      return;
-    }
+    race_of_lock(event, e->store);
     return;
   }
   if (e->op.kind == CAS) {

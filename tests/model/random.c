@@ -6,6 +6,7 @@
  */
 #include "engine.h"
 #include "random.h"
+#include "sites.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ struct instruction {
   bool if_last;   /* only if what was read last is odd */
 };
 static struct {
+  bool forks; /* the first thread goes on alone at its end */
+  bool weak;  /* a compare-and-swap in each thread may fail for no reason */
   int threads, steps[T];
   struct instruction step[T][STEPS];
 } program;
@@ -31,6 +34,7 @@ static u64 narrow[PLACES];
 static pthread_mutex_t mutex;
 
 int __tsan_atomic64_compare_exchange_strong(volatile u64 *, u64 *, u64, int, int);
+int __tsan_atomic64_compare_exchange_weak(volatile u64 *, u64 *, u64, int, int);
 u64 __tsan_atomic64_load(const volatile u64 *, int);
 void __tsan_atomic64_store(volatile u64 *, u64, int);
 u64 __tsan_atomic64_exchange(volatile u64 *, u64, int);
@@ -72,7 +76,10 @@ static u64 run_one(const struct instruction *i, u64 last) {
   case ADD:
     return __tsan_atomic64_fetch_add(p, i->value, i->order);
   case CAS:
-    __tsan_atomic64_compare_exchange_strong(p, &expected, i->value, i->order, i->failure);
+    if (program.weak)
+      __tsan_atomic64_compare_exchange_weak(p, &expected, i->value, i->order, i->failure);
+    else
+      __tsan_atomic64_compare_exchange_strong(p, &expected, i->value, i->order, i->failure);
     return expected;
   case LOCK: {
     pthread_mutex_lock(&mutex);
@@ -93,6 +100,17 @@ static void run(void) {
     if (step->if_last && !(last & 1)) continue;
     last = run_one(step, last);
   }
+}
+
+/* The first thread of a program that forks: what it finds where the others were left. */
+static void run_child(void) {
+  const struct instruction first = program.step[0][0];
+  run_one(&first, 0);
+  pthread_mutex_lock(&mutex);
+  model_survive();
+  for (int i = 0; i < PLACES - 1; i++) __tsan_atomic64_load(&narrow[i], RELAXED);
+  __tsan_atomic128_load(&wide, RELAXED);
+  pthread_mutex_unlock(&mutex);
 }
 
 static void clean(void) {
@@ -124,8 +142,10 @@ static void make_program(u64 number) {
   seed = number * 0x9e3779b97f4a7c15u + 0x1234567;
   for (int i = 0; i < 8; i++) draw(2);
   program.threads = 2 + (int)draw(2);
+  program.forks = number % 8 == 0;
+  program.weak = number % 8 == 1;
   unsigned places = 1 + draw(PLACES);
-  bool mutexes = draw(4) == 0, extras = draw(3) == 0;
+  bool mutexes = draw(4) == 0 || program.forks, extras = draw(3) == 0;
   for (int t = 0; t < program.threads; t++) {
     program.steps[t] = program.threads == 2 ? 2 + (int)draw(STEPS - 1) : 1 + (int)draw(3);
     for (int i = 0; i < program.steps[t]; i++) {
@@ -145,14 +165,14 @@ static void make_program(u64 number) {
 }
 
 static void print_program(void) {
-  static const char *const names[] = {"load", "store", "exchange", "add",  "sub",    "and",    "or",
-                                      "xor",  "nand",  "cas",      "lock", "unlock", "choose", "fence"};
+  printf("%s%s", program.forks ? "  thread a forks after its first instruction\n" : "",
+         program.weak ? "  weak compare-and-swaps\n" : "");
   for (int t = 0; t < program.threads; t++)
     for (int i = 0; i < program.steps[t]; i++) {
       const struct instruction *s = &program.step[t][i];
       printf("  %c: %s%s place %d%s half %u order %d/%d value %llu expected %llu%s\n", 'a' + t,
-             s->if_last ? "if odd: " : "", names[s->kind], s->place, s->place == PLACES - 1 ? " (wide)" : "", s->half,
-             s->order, s->failure, (unsigned long long)s->value, (unsigned long long)s->expected,
+             s->if_last ? "if odd: " : "", site_kinds[s->kind], s->place, s->place == PLACES - 1 ? " (wide)" : "",
+             s->half, s->order, s->failure, (unsigned long long)s->value, (unsigned long long)s->expected,
              s->from_last ? " (what was read)" : "");
     }
 }
@@ -178,13 +198,11 @@ static size_t unique(u64 *of, size_t n) {
   return kept;
 }
 
-bool random_check(u64 number, u64 limit, struct random_sums *sums) {
-  struct scenario s = {.name = "random", .setup = clean};
+bool random_compare(const struct scenario *s, u64 limit, struct random_sums *sums) {
   struct search_options o = {.limit = limit, .graphs = true, .quiet = true, .unreduced = true};
   static struct result all, reduced;
-  make_program(number);
-  for (int t = 0; t < program.threads; t++) s.thread[t] = run;
-  search_run(&s, &o, &all);
+  if (s->once) s->once();
+  search_run(s, &o, &all);
   if (all.verdict == INCOMPLETE) {
     sums->too_large++;
     return true;
@@ -194,7 +212,7 @@ bool random_check(u64 number, u64 limit, struct random_sums *sums) {
   n = unique(every, n);
   o.unreduced = false;
   o.limit = 0;
-  search_run(&s, &o, &reduced);
+  search_run(s, &o, &reduced);
   u64 *some = take_graphs(&m);
   size_t once = unique(some, m);
   bool same = all.verdict == EXHAUSTIVE && reduced.verdict == EXHAUSTIVE && once == m && n == m &&
@@ -204,12 +222,24 @@ bool random_check(u64 number, u64 limit, struct random_sums *sums) {
   sums->interleavings += all.executions;
   sums->executions += reduced.executions;
   sums->blocked += reduced.blocked;
-  if (!same) {
-    printf("random program %llu: %zu graphs in %llu interleavings, reduced search %zu, of which %zu different%s%s\n",
-           (unsigned long long)number, n, (unsigned long long)all.executions, m, once, all.message, reduced.message);
-    print_program();
-  }
+  if (!same)
+    printf("%s: %zu graphs in %llu interleavings, reduced search %zu, of which %zu different%s%s\n", s->name, n,
+           (unsigned long long)all.executions, m, once, all.message, reduced.message);
   free(every);
   free(some);
+  return same;
+}
+
+bool random_check(u64 number, u64 limit, struct random_sums *sums) {
+  char name[64];
+  struct scenario s = {.name = name, .setup = clean};
+  snprintf(name, sizeof name, "random program %llu", (unsigned long long)number);
+  make_program(number);
+  for (int t = 0; t < program.threads; t++) s.thread[t] = run;
+  s.forks = program.forks;
+  s.spurious = program.weak;
+  if (s.forks) s.thread[0] = run_child;
+  bool same = random_compare(&s, limit, sums);
+  if (!same) print_program();
   return same;
 }

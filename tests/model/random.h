@@ -9,8 +9,10 @@ struct random_sums {
   u64 programs, too_large, graphs, interleavings, executions, blocked;
 };
 
-/* The program of this number.  false: the two searches differ; printed.  Where there are more interleavings than
- * `limit` it is counted as too large, and not compared. */
+/* Of a scenario.  false: the two searches differ; printed.  Where there are more interleavings than `limit` it is
+ * counted as too large, and not compared. */
+bool random_compare(const struct scenario *s, u64 limit, struct random_sums *sums);
+/* The program of this number, likewise. */
 bool random_check(u64 number, u64 limit, struct random_sums *sums);
 
 #endif

@@ -17,7 +17,8 @@ typedef unsigned __int128 word128 __attribute__((aligned(16)));
 
 struct stack_fault {
   bool torn; /* no fault: the head is read as two halves */
-  bool no_generation, push_relaxed, pop_relaxed, link_in_slot, unmap;
+  bool no_generation, push_relaxed, link_in_slot;
+  bool pop_relaxed; /* its first load alone */
 };
 extern struct stack_fault stack_fault;
 extern word128 stack_head;
@@ -56,7 +57,7 @@ static inline struct item *stack_pop(void) {
     if (!top) return NULL;
     struct item *below = stack_fault.link_in_slot ? top->next : __atomic_load_n(&top->next, __ATOMIC_RELAXED);
     next = stack_word(below, stack_count(head) - 1, (uint64_t)(head >> 64));
-  } while (!__atomic_compare_exchange_n(&stack_head, &head, next, false, order, order));
+  } while (!__atomic_compare_exchange_n(&stack_head, &head, next, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
   return top;
 }
 

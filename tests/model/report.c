@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A failure for people: the interleaving as a table, a column a thread, and how to see it again. */
-#include "engine.h"
+#include "sites.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +43,6 @@ const char *report_line(uptr pc) {
   return lines[at].text;
 }
 
-static const char *const kinds[] = {"load", "store", "exchange", "add",  "sub",    "and",    "or",
-                                    "xor",  "nand",  "cas",      "lock", "unlock", "choose", "fence"};
-static const char *const orders[] = {"relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"};
-
 static int number(char *out, size_t room, u128 v, unsigned size) {
   if (size == 16) return snprintf(out, room, "{%llx, %llx}", (unsigned long long)v, (unsigned long long)(v >> 64));
   return snprintf(out, room, "%llx", (unsigned long long)v);
@@ -66,11 +62,15 @@ static void describe(const struct event *e, char *out, size_t room) {
   const struct op *op = &e->op;
   char value[64] = "", from[64] = "", read[64] = "";
   if (op->kind == LOCK || op->kind == UNLOCK) {
-    snprintf(out, room, "%s %lx", kinds[op->kind], op->place->base);
+    snprintf(out, room, "%s %lx", site_kinds[op->kind], op->place->base);
     return;
   }
   if (op->kind == CHOOSE) {
     snprintf(out, room, "choose %d", (int)e->value);
+    return;
+  }
+  if (op->kind == SURVIVE) {
+    snprintf(out, room, "goes on alone");
     return;
   }
   if (op->kind == FENCE) {
@@ -85,8 +85,8 @@ static void describe(const struct event *e, char *out, size_t room) {
     number(value, sizeof value, op->kind == CAS || op->kind == STORE || op->kind == EXCHANGE ? op->operand : e->value,
            op->size);
   int order = op->kind == CAS && !op->done ? op->failure : op->order;
-  snprintf(out, room, "%s%s %s %lx%s%s%s%s%s", kinds[op->kind], op->kind == CAS && !op->done ? " fails" : "",
-           orders[order], op->place->base + (op->half == 2 ? 8 : 0), e->read != NO ? " reads " : "", read, from,
+  snprintf(out, room, "%s%s %s %lx%s%s%s%s%s", site_kinds[op->kind], op->kind == CAS && !op->done ? " fails" : "",
+           site_orders[order], op->place->base + (op->half == 2 ? 8 : 0), e->read != NO ? " reads " : "", read, from,
            e->wrote ? " writes " : "", value);
 }
 

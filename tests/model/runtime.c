@@ -19,26 +19,50 @@ static void plain(const void *p, size_t n, bool write, uptr pc) {
     return;
   }
   if (fibre_owns(now.current, address) || fibre_local(address)) return;
+  if (write) search_may_stop(pc);
   shadow_access(now.current, address, n, write, false, pc);
   if (!write) return;
   undo_note(address, n);
   memory_plain_write(address, n);
 }
 
+/* Of a mutant: a read-modify-write that others can come between. */
+static u128 in_two(struct op *op) {
+  struct op load = *op, store = *op;
+  load.kind = LOAD;
+  search_visible(&load);
+  op->result = load.result;
+  op->done = op->kind != CAS || load.result == op->expected;
+  if (!op->done) return op->result;
+  store.kind = STORE;
+  if (op->kind != CAS) store.operand = memory_modified(op, load.result);
+  search_visible(&store);
+  return op->result;
+}
+
 static u128 atomic(struct op *op, uptr address) {
+  enum change change = AS_IT_IS;
   op->done = true;
   if (now.in_model && now.current != NO) {
-    sites_order(op->pc, op->kind, &op->order, &op->failure);
+    change = sites_atomic(op->pc, op->kind, &op->order, &op->failure);
     op->place = memory_place(address, op->size, &op->half);
   }
+  if (change == LEFT_OUT) {
+    if (op->kind == STORE) return 0;
+    op->kind = LOAD;
+  }
   if (!now.in_model || now.current == NO || op->place->commutes) return memory_direct(op, address);
+  search_may_stop(op->pc);
   struct op fence = {.kind = FENCE, .half = 3, .pc = op->pc};
   bool ordered = op->order == SEQ_CST || (op->kind == CAS && op->failure == SEQ_CST);
   if (ordered) {
     fence.place = memory_fence_place();
     search_visible(&fence);
   }
-  search_visible(op);
+  if (change == IN_TWO)
+    in_two(op);
+  else
+    search_visible(op);
   if (ordered && op->kind != LOAD) search_visible(&fence);
   return op->result;
 }
@@ -147,7 +171,7 @@ void *__tsan_memmove(void *, const void *, size_t);
 void *__tsan_memset(void *, int, size_t);
 
 void __tsan_init(void) {}
-void __tsan_func_entry(void *caller) { (void)caller; }
+void __tsan_func_entry(void *caller) { sites_enter((uptr)caller - 1); }
 void __tsan_func_exit(void) {}
 void __tsan_read_range(void *p, uptr n) { plain(p, n, false, PC); }
 void __tsan_write_range(void *p, uptr n) { plain(p, n, true, PC); }
@@ -155,7 +179,7 @@ void __tsan_atomic_signal_fence(int order) { (void)order; }
 
 void __tsan_atomic_thread_fence(int order) {
   if (!now.in_model || now.current == NO) return;
-  sites_order(PC, FENCE, &order, NULL);
+  if (sites_atomic(PC, FENCE, &order, NULL) == LEFT_OUT) return;
   if (order == SEQ_CST) {
     struct op fence = {.kind = FENCE, .half = 3, .place = memory_fence_place(), .pc = PC};
     search_visible(&fence);
@@ -204,6 +228,10 @@ unsigned model_choose(unsigned n) {
   struct op op = {.kind = CHOOSE, .operand = n, .pc = PC};
   search_visible(&op);
   return (unsigned)op.result;
+}
+
+bool model_cas_weak(int *p, int *expected, int v) {
+  return cas32((volatile u32 *)p, (u32 *)expected, (u32)v, RELAXED, RELAXED, true, PC);
 }
 
 void model_unmap(const void *p, size_t n) { shadow_unmap(now.current, (uptr)p, n, PC); }

@@ -52,6 +52,8 @@ static bool has_choice(int thread, u32 sleep) {
   const struct thread *t = &now.thread[thread];
   if (t->finished || !t->op) return false;
   if (t->op->kind == CHOOSE) return sleep == AWAKE;
+  if (t->op->kind == STOP) return false;
+  if (t->op->kind == SURVIVE) return sleep == AWAKE && alone_now(thread);
   if (t->op->kind == LOCK && t->op->place->holder != NO) return false;
   return (u32)t->op->place->count > sleep;
 }
@@ -130,11 +132,13 @@ static struct node *node_make(void) {
       n->awake |= (u8)(1u << t);
     else
       asleep = asleep || has_choice(t, AWAKE);
-    finished = finished && now.thread[t].finished;
+    finished = finished && (now.thread[t].finished || now.thread[t].stopped);
   }
   if (!n->awake) {
     outcome = finished ? COMPLETE : BLOCKED;
-    if (!finished && !asleep) model_fail("deadlock: every thread waits");
+    bool forking = alone_ahead();
+    if (!finished && !asleep && !forking) model_fail("deadlock: every thread waits");
+    if (forking && !options.unreduced) races_of_waiting();
     return NULL;
   }
   int first = now.current != NO && n->awake >> now.current & 1 ? now.current : __builtin_ctz(n->awake);
@@ -221,7 +225,7 @@ void search_visible(struct op *op) {
 static void run_thread(void) {
   int me = now.current;
   now.in_model = true;
-  model_current.thread[me]();
+  if (!sites_absent(me)) model_current.thread[me]();
   now.in_model = false;
   now.thread[me].finished = true;
   if (starting) {
@@ -258,6 +262,7 @@ static void execute(void) {
   wrap_start();
   fibre_start();
   depth = 0;
+  alone_start();
   memory_restart = false;
   run_outside(model_current.setup);
   for (int t = 0; t < now.threads; t++) now.thread[t].now = 1;

@@ -162,6 +162,33 @@ static void win(void) {
 }
 static void one_winner(void) { check(y == 1); }
 
+/* A weak compare-and-swap may fail where it would succeed, as often as the scenario allows; then it has read what it
+ * expected. */
+static bool weak(int from, int to) {
+  int read = from;
+  bool done = model_cas_weak(&x, &read, to);
+  check(done || read == from);
+  return done;
+}
+static void weak_once(void) { r[0] = weak(0, 1); }
+static void strong_once(void) {
+  int none = 0;
+  r[0] = __atomic_compare_exchange_n(&x, &none, 1, 0, RLX, RLX);
+}
+static void weak_until(void) {
+  do r[0]++;
+  while (!weak(0, 1));
+}
+static void tries(void) {
+  check(x == 1);
+  model_outcome((unsigned)r[0]);
+}
+static void weak_add(void) {
+  int old = R(x, RLX);
+  while (!model_cas_weak(&x, &old, old + 1)) continue;
+}
+static void sum_2(void) { check(x == 2); }
+
 /* Mutexes. */
 static void locked(void) {
   pthread_mutex_lock(&m);
@@ -212,10 +239,15 @@ const struct scenario self_litmus[] = {
     TEST("release-sequence-fence", 0, 2, .thread = {rs_fence, rs_c}),
     TEST("add", 0, 6, .thread = {add, add, add}, .final = three),
     TEST("one-cas-wins", 0, 0, .thread = {win, win, win}, .final = one_winner),
+    TEST("strong-cas", 2, 1, .thread = {strong_once}, .final = outcome2, .spurious = 3),
+    TEST("weak-cas", 3, 2, .thread = {weak_once}, .final = outcome2, .spurious = 1),
+    TEST("weak-cas-not-allowed", 2, 1, .thread = {weak_once}, .final = outcome2),
+    TEST("weak-cas-until", 30, 4, .thread = {weak_until}, .final = tries, .spurious = 3),
+    TEST("weak-cas-add", 0, 0, .thread = {weak_add, weak_add}, .final = sum_2, .spurious = 2),
     TEST("mutex", 0, 6, .thread = {locked, locked, locked}),
     TEST("mutex-sum", 0, 2, .thread = {locked, locked}, .final = both),
     TEST("no-mutex", 0, 0, .thread = {locked, bare}, .expected = FAILED, .fails = "race"),
-    TEST("lock-order", 0, 0, .thread = {m_n, n_m}, .expected = FAILED, .fails = "deadlock"),
+    TEST("lock-order", 0, 0, .thread = {m_n, n_m}, .expected = FAILED, .fails = "deadlock", .found_at = 2),
     TEST("choose", 15, 4, .thread = {choose, choose}, .final = outcome2),
     {.name = NULL},
 };

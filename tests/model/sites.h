@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The atomic accesses of the code under test, and the weakening of one. */
+/* The atomic accesses and locks of the code under test, and how one of them is made wrong. */
 #ifndef MODEL_SITES_H
 #define MODEL_SITES_H
 
@@ -17,12 +17,15 @@ struct site {
 struct mutation {
   uptr pc[COPIES];
   int count;
-  int order;
-  bool failure; /* it is the order of a failing compare-and-swap that is changed */
+  enum change change;
+  int order;  /* of WEAKER and FAILS_WEAKER */
+  int thread; /* of ABSENT */
 };
 
 void sites_record(bool on);
 int sites_seen(const struct site **sites);
+/* The words for them, by `enum kind` and `enum order`. */
+extern const char *const site_kinds[], *const site_orders[];
 void sites_mutate(const struct mutation *m);
 
 #endif

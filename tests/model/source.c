@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEYS = 1024, ALLOWED = 128, WIDTH = 300 };
+enum { KEYS = 4096, ALLOWED = 128, WIDTH = 300 };
 
 static char directory[512]; /* of the library's sources, as the compiler named it */
 
@@ -58,12 +58,12 @@ static char *make_key(const char *path, const char *text, unsigned number) {
 static struct {
   uptr pc;
   const char *key;
+  bool library;
 } known[KEYS];
 static int known_count;
 
-const char *source_key(uptr pc) {
-  for (int i = 0; i < known_count; i++)
-    if (known[i].pc == pc) return known[i].key;
+/* The innermost line that is not in the header of orders; of the library before what includes it. */
+static const char *look_up(uptr pc, bool *library) {
   char exe[512], command[700], line[1024], text[1024];
   const char *key = NULL;
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
@@ -74,19 +74,28 @@ const char *source_key(uptr pc) {
   if (!f) return NULL;
   while (fgets(line, sizeof line, f)) {
     char *colon = strrchr(line, ':'), *lib = strstr(line, "/lib/");
-    if (key || !colon || !lib || strstr(line, "/atomic.h:")) continue;
+    if (key || !colon || strstr(line, "/atomic.h:") || strchr(line, '?')) continue;
     *colon = 0;
-    if (!directory[0]) snprintf(directory, sizeof directory, "%.*s", (int)(lib + 5 - line), line);
+    if (lib && !directory[0]) snprintf(directory, sizeof directory, "%.*s", (int)(lib + 5 - line), line);
     if (line_of(line, (unsigned)atoi(colon + 1), text, sizeof text))
       key = make_key(line, text, (unsigned)atoi(colon + 1));
+    *library = key && lib;
   }
   pclose(f);
-  if (known_count < KEYS) {
-    known[known_count].pc = pc;
-    known[known_count++].key = key;
-  }
   return key;
 }
+
+static int known_at(uptr pc) {
+  for (int i = 0; i < known_count; i++)
+    if (known[i].pc == pc) return i;
+  if (known_count == KEYS) abort();
+  known[known_count].pc = pc;
+  known[known_count].key = look_up(pc, &known[known_count].library);
+  return known_count++;
+}
+
+const char *source_key(uptr pc) { return known[known_at(pc)].key; }
+bool source_of_library(uptr pc) { return known[known_at(pc)].library; }
 
 /* ---- all lines that name an order ---- */
 

@@ -6,8 +6,10 @@
 
 #include "engine.h"
 
-/* "file: source line" of a call; NULL: it is not in the library. */
+/* "file: source line" of a call; NULL: it is not known. */
 const char *source_key(uptr pc);
+/* Whether that is in lib/. */
+bool source_of_library(uptr pc);
 /* Each line of the library's sources that names an order stronger than relaxed; NULL ends them. */
 const char *source_first_ordered(void);
 const char *source_next_ordered(void);

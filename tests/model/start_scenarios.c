@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The process's first calls, all at once; a thread's first call and its end; fork's locks; and parameters. */
-#include "engine.h"
-#include "fork.h"
+/* The process's first calls, all at once; a thread's first call and its end; and parameters. */
 #include "library.h"
 #include "scenarios.h"
-#include "span.h"
 #include "tune.h"
 
 static void *got[MODEL_THREADS];
@@ -64,31 +61,10 @@ static void distinct(void) {
 }
 static void not_started(void) { check(!copse_started()); }
 
-/* ---- fork: the parent's side ---- */
-
-static void fork_parent(void) {
-  wrap_fork.prepare();
-  /* Its own locks do not hold it up in between. */
-  void *p = copse_alloc(SMALL_SIZE);
-  check(p);
-  copse_free(p, SMALL_SIZE);
-  wrap_fork.parent();
-}
-static void fork_bare(void) {
-  wrap_fork.prepare();
-  wrap_fork.parent();
-}
-static void me(void) { copse_self_ = &records[model_thread()]->hot; }
 static void user(void) {
-  me();
+  copse_self_ = &records[model_thread()]->hot;
   void *p = got[model_thread()] = copse_alloc(SMALL_SIZE);
   check(p);
-}
-static void span_user(void) { check((got[model_thread()] = copse_span_alloc(4096, 1, false))); }
-static void trimmer(void) { copse_pool_trim(&copse_pools[SMALL], 0); }
-static void forker(void) {
-  me();
-  fork_parent();
 }
 
 /* ---- parameters ---- */
@@ -103,12 +79,6 @@ static void get(void) {
   {                                                                                                                    \
     .name = "start/" name_, .once = once_, .setup = setup_, .final = final_, .thread = { __VA_ARGS__ }                 \
   }
-#define F(name_, ...)                                                                                                  \
-  {                                                                                                                    \
-    .name = "fork/" name_, .once = library_up, .own_tls = true, .setup = before, .final = distinct, .thread = {        \
-      __VA_ARGS__                                                                                                      \
-    }                                                                                                                  \
-  }
 const struct scenario start_scenarios[] = {
     S("two-at-once", library_before_start, before, distinct, start_only, start_only),
     S("three-at-once", library_before_start, before, distinct, start_only, start_only, start_only),
@@ -121,10 +91,5 @@ const struct scenario start_scenarios[] = {
     S("exit-and-exit", library_up, before, distinct, alloc_and_exit, alloc_and_exit),
     S("after-exit", library_up, before, distinct, alloc_after_exit, first_alloc),
     S("set-against-get", library_up, before, NULL, set, get, user),
-    F("against-allocation", forker, user),
-    F("against-two", forker, user, trimmer),
-    F("against-span", forker, span_user),
-    F("two-forks", fork_bare, fork_bare),
-    F("two-forks-that-allocate", forker, forker),
     {.name = NULL},
 };
