@@ -104,7 +104,7 @@ static inline void copse_hot_free_at_(struct copse_hot_ *hot, uint64_t place, vo
   }
   /* relaxed: statistics read the slots of bundles that are in use. */
   __atomic_store_n(top, p, __ATOMIC_RELAXED);
-  /* release: a child of fork that reads this top finds the slot written below it (copse_cache_fork_child). */
+  /* release: pairs with the acquire of statistics, to whom a bundle may be new; a child of fork finds the slot below the top. */
   __atomic_store_n(&hot->top[place], top + 1, __ATOMIC_RELEASE);
 }
 

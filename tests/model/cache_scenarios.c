@@ -35,6 +35,22 @@ static void give(void) {
   if (holds[me]) give_slot(held[me][--holds[me]]);
 }
 
+static void take_batch(int n) {
+  int me = model_thread();
+  void *out[16];
+  n = (int)copse_alloc_batch(SMALL_SIZE, (size_t)n, out);
+  for (int i = 0; i < n; i++) {
+    have_slot_of(me, out[i]);
+    held[me][holds[me]++] = out[i];
+  }
+}
+static void give_batch(void) {
+  int me = model_thread(), n = holds[me];
+  for (int i = 0; i < n; i++) lose_slot_of(me, held[me][i]);
+  holds[me] = 0;
+  copse_free_batch(SMALL_SIZE, (size_t)n, held[me]);
+}
+
 static void idle(void) {}
 
 static void all_there(void) {
@@ -117,6 +133,15 @@ static void exited_take_give(void) {
   copse_self_ = &copse_cache_exited.hot;
   take();
   give();
+}
+/* More than a bundle: the slow path in the midst. */
+static void take_six(void) {
+  become();
+  take_batch(6);
+}
+static void give_them(void) {
+  become();
+  give_batch();
 }
 /* A trim takes the spare of thread a. */
 static void rob(void) {
@@ -312,6 +337,10 @@ const struct scenario cache_scenarios[] = {
     S("count-against-flush", full_and_empty, all_there, flush, count),
     S("count-against-first-spare", no_bundle_five, all_there, give_all, count),
     S("count-against-first-push", no_bundle_nine, all_there, give_all, count),
+    S("count-against-batch", no_bundle_five, all_there, give_them, count),
+    S("count-against-batch-taken", spare_only, all_there, take_six, count),
+    S("batch-batch", clean, all_there, take_six, take_six),
+    S("batch-against-robbery", spare_only, all_there, take_six, rob),
     S("attach-attach-new", no_record_free, distinct, attach, attach),
     S("attach-attach-one-free", one_record_free, distinct, attach, attach),
     S("attach-three", one_record_free, distinct, attach, attach, attach),

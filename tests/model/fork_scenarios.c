@@ -13,8 +13,8 @@
 
 static void *held[MODEL_THREADS][16];
 static int holds[MODEL_THREADS];
-/* In the midst of an allocation or a free: then one slot may be in its hand, which nobody counts. */
-static bool busy[MODEL_THREADS];
+/* In the midst of allocations or frees: so many slots may be in its hand, which nobody counts. */
+static int busy[MODEL_THREADS];
 static unsigned class;
 static u64 *spans[MODEL_THREADS];
 
@@ -23,7 +23,7 @@ static void clean(void) {
   class = SMALL;
   for (int i = 0; i < MODEL_THREADS; i++) {
     holds[i] = 0;
-    busy[i] = false;
+    busy[i] = 0;
     spans[i] = NULL;
   }
 }
@@ -48,17 +48,36 @@ static void free_own(int thread, int n) {
 
 static void take(void) {
   int me = model_thread();
-  busy[me] = true;
+  busy[me] = 1;
   void *p = take_slot();
   if (p) held[me][holds[me]++] = p;
-  busy[me] = false;
+  busy[me] = 0;
 }
 static void give(void) {
   int me = model_thread();
   if (!holds[me]) return;
-  busy[me] = true;
+  busy[me] = 1;
   give_slot(held[me][--holds[me]]);
-  busy[me] = false;
+  busy[me] = 0;
+}
+
+static void take_batch(int n) {
+  int me = model_thread();
+  void *out[16];
+  busy[me] = n;
+  n = (int)copse_alloc_batch(slot_size, (size_t)n, out);
+  for (int i = 0; i < n; i++) {
+    have_slot_of(me, out[i]);
+    held[me][holds[me]++] = out[i];
+  }
+  busy[me] = 0;
+}
+static void give_batch(void) {
+  int me = model_thread(), n = holds[me];
+  busy[me] = n;
+  for (int i = 0; i < n; i++) lose_slot_of(me, held[me][i]);
+  copse_free_batch(slot_size, (size_t)n, held[me]);
+  holds[me] = busy[me] = 0;
 }
 
 /* ---- the parent's side ---- */
@@ -136,6 +155,14 @@ static void give_one(void) {
 static void give_two(void) {
   give_one();
   give();
+}
+static void take_six(void) {
+  become();
+  take_batch(6);
+}
+static void give_them(void) {
+  become();
+  give_batch();
 }
 static void flush(void) {
   become();
@@ -272,7 +299,7 @@ static void distinct(void) {
 
 static void as_in_child(unsigned region) {
   u64 hands = 0;
-  for (int i = 1; i < MODEL_THREADS; i++) hands += busy[i];
+  for (int i = 1; i < MODEL_THREADS; i++) hands += (u64)busy[i];
   check(slots_nowhere(region) <= hands);
 }
 static void whole(void) {
@@ -318,6 +345,8 @@ const struct scenario fork_scenarios[] = {
     C("of-spill-no-room", brimming_no_room, child, give_two),
     C("of-deepening", shallow, child, give_one),
     C("of-flush", brimming, child, flush),
+    C("of-batch", brimming, child, give_them),
+    C("of-batch-taken", recycled, child, take_six),
     C("of-exit", brimming, child, leave),
     C("of-attach", one_record_free, child, attach_take),
     C("of-attach-new", fresh, child, attach),
