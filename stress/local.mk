@@ -2,12 +2,17 @@
 # Stress: one scenario a file, each on both libraries.  `make stress` runs all of them for SECONDS each; `make check` a moment each,
 # and plants faults (stress/check-stress.sh).  To add one: write stress/NAME.c, which defines stress_scenario, and name it here.
 
-stress_names = recycler producer freer ring churn trim growth
+stress_names = recycler producer freer ring churn trim growth fork address_space cgroup failures idle locked huge page
+# A thread that is stopped: on the release library, whose locks these know.
+stress_held_names = held_signal held_ptrace step
 stress_harness = stress/stress.c stress/object.c stress/conserve.c
-stress_headers = stress/stress.h stress/state.h stress/shelf.h
-stress_programs = $(foreach n,$(stress_names),stress/$(n) stress/$(n)_instrumented)
+stress_held = stress/held.c stress/tracer.c
+stress_headers = stress/stress.h stress/state.h stress/shelf.h stress/held.h stress/tracer.h
+stress_programs = $(foreach n,$(stress_names),stress/$(n) stress/$(n)_instrumented) $(stress_held_names:%=stress/%)
 
-EXTRA_DIST += $(stress_names:%=stress/%.c) $(stress_harness) $(stress_headers)
+EXTRA_DIST += $(stress_names:%=stress/%.c) $(stress_held_names:%=stress/%.c) $(stress_harness) $(stress_held) $(stress_headers)
+EXTRA_DIST += stress/run.sh stress/check-stress.sh
+TESTS += stress/check-stress.sh
 check_DATA += $(stress_programs)
 MOSTLYCLEANFILES += $(stress_programs)
 
@@ -28,11 +33,19 @@ stress/%_instrumented: stress/%_instrumented.o $(stress_harness:.c=_instrumented
 	$(stress_link) $^ $(LIBS)
 stress/%: stress/%.o $(stress_harness:.c=.o) stress/vm_faults.o lib/libcopse_internal.la
 	$(stress_link) $^ $(LIBS)
+$(stress_held_names:%=stress/%): $(stress_held:.c=.o)
+# A program may be told another page size.
+stress/page stress/page_instrumented: STRESS_LDFLAGS = -Wl,--wrap=sysconf
 .PRECIOUS: stress/%.o stress/%_instrumented.o
 -include $(wildcard stress/.deps/*.d)
 
 stress-programs: $(stress_programs)
 .PHONY: stress-programs
+
+# So many seconds a scenario; STRESS_SEED=random, or a number.
+stress: $(stress_programs)
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(top_srcdir)/stress/run.sh $(SECONDS)
+.PHONY: stress
 
 mostlyclean-local: stress-clean
 stress-clean:

@@ -25,13 +25,14 @@ static void fill(const struct object *o) {
   for (size_t at = 0; at < o->size; at = next_byte(at, o->size)) o->p[at] = byte_of(o->tag, at);
 }
 
-static bool whole(const struct object *o, size_t size) {
-  for (size_t at = 0; at < size; at = next_byte(at, size))
+/* Up to a byte. */
+static bool whole(const struct object *o, size_t to) {
+  for (size_t at = 0; at < to; at = next_byte(at, o->size))
     if (o->p[at] != byte_of(o->tag, at)) return false;
   return true;
 }
 
-void object_look(const struct object *o) { require(whole(o, o->size)); }
+void object_look(const struct object *o) { require(!o->tag || whole(o, o->size)); }
 
 /* ---- counting ---- */
 
@@ -56,9 +57,9 @@ static bool twice(struct hand *hand, size_t size, struct object *out) {
   return true;
 }
 
-bool object_make(struct hand *hand, size_t size, struct object *out) {
-  *out = (struct object){.size = size, .tag = mix((uint64_t)hand->number << 48 | ++hand->tags)};
-  bool again = twice(hand, size, out);
+static bool make(struct hand *hand, size_t size, struct object *out, uint64_t tag) {
+  *out = (struct object){.size = size, .tag = tag};
+  bool again = tag && twice(hand, size, out);
   if (!again) {
     errno = 0;
     out->p = copse_alloc(size);
@@ -69,16 +70,21 @@ bool object_make(struct hand *hand, size_t size, struct object *out) {
     return false;
   }
   require(((uptr)out->p & (COPSE_ALIGNMENT_MIN - 1)) == 0 && (again || copse_usable_size(out->p) >= size));
-  fill(out);
+  if (tag) fill(out);
   count(hand, out->p, 1);
   hand->made++;
   if (hand->victim) {
     object_look(hand->victim);
     hand->victim = NULL;
   }
-  if (plant_now("scribble")) out->p[size / 2 < 64 ? size / 2 : 0] ^= 1;
+  if (tag && plant_now("scribble")) out->p[size / 2 < 64 ? size / 2 : 0] ^= 1;
   return true;
 }
+
+bool object_make(struct hand *hand, size_t size, struct object *out) {
+  return make(hand, size, out, mix((uint64_t)hand->number << 48 | ++hand->tags));
+}
+bool object_reserve(struct hand *hand, size_t size, struct object *out) { return make(hand, size, out, 0); }
 
 void object_free(struct hand *hand, struct object *o) {
   if (!o->p) return;
@@ -135,10 +141,14 @@ void crew_start(unsigned n, void (*work)(struct hand *hand), void *shared) {
   require(n < HANDS);
   now_at_work.n = n;
   now_at_work.work = work;
+  /* Small stacks, for some scenarios count address space. */
+  pthread_attr_t attributes;
+  require(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, (size_t)1 << 20) == 0);
   for (unsigned i = 1; i <= n; i++) {
     stress_hands[i].shared = shared;
-    require(pthread_create(&now_at_work.thread[i], NULL, thread_main, &stress_hands[i]) == 0);
+    require(pthread_create(&now_at_work.thread[i], &attributes, thread_main, &stress_hands[i]) == 0);
   }
+  pthread_attr_destroy(&attributes);
 }
 
 void crew_join(void) {

@@ -100,6 +100,8 @@ static void watch(void) {
 static void one_round(void) {
   watch();
   hands_seed(mix(stress_state.seed * 0x10001 + stress_state.round));
+  if (plant_now("hang"))
+    for (;;) pause();
   stress_scenario.round(&stress_hands[0]);
   stress_balance(0);
   __atomic_fetch_add(&stress_state.totals->balances, 1, __ATOMIC_RELAXED);

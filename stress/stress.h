@@ -88,11 +88,13 @@ void stress_breathe(struct hand *hand);
 struct object {
   unsigned char *p; /* NULL: none */
   size_t size;
-  uint64_t tag;
+  uint64_t tag; /* 0: it was not written to */
 };
 
 /* Allocates and fills.  false: refused, which is a failure unless the scenario says STRESS_REFUSALS. */
 bool object_make(struct hand *hand, size_t size, struct object *out);
+/* The same, but nothing is written to it, nor looked at: so it costs no page. */
+bool object_reserve(struct hand *hand, size_t size, struct object *out);
 /* Looks whether all of it is as it was made. */
 void object_look(const struct object *o);
 /* Looks, and frees; `o` is none afterwards.  Of none nothing happens. */
