@@ -19,6 +19,7 @@ static void paths(struct hand *hand) {
 static void one_round(struct hand *hand) {
   struct tracer t;
   uint64_t stops = 0, held_back = 0, spans = 0;
+  if (COMPILED_WITH_TSAN) stress_skip_all("ThreadSanitizer has locks of its own, which are not looked at");
   tracer_start(&t, ARENAS, setup, paths);
   do {
     struct locks_taken taken = tracer_locks(&t);

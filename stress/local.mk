@@ -11,7 +11,7 @@ stress_headers = stress/stress.h stress/state.h stress/shelf.h stress/held.h str
 stress_programs = $(foreach n,$(stress_names),stress/$(n) stress/$(n)_instrumented) $(stress_held_names:%=stress/%)
 
 EXTRA_DIST += $(stress_names:%=stress/%.c) $(stress_held_names:%=stress/%.c) $(stress_harness) $(stress_held) $(stress_headers)
-EXTRA_DIST += stress/run.sh stress/check-stress.sh
+EXTRA_DIST += stress/run.sh stress/check-stress.sh stress/under-tools.sh
 TESTS += stress/check-stress.sh
 check_DATA += $(stress_programs)
 MOSTLYCLEANFILES += $(stress_programs)
@@ -45,9 +45,16 @@ stress-programs: $(stress_programs)
 # So many seconds a scenario; STRESS_SEED=random, or a number.
 stress: $(stress_programs)
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(top_srcdir)/stress/run.sh $(SECONDS)
-.PHONY: stress
+# The same with copse compiled with the sanitizers.
+stress-tools: $(stress_programs)
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(top_srcdir)/stress/under-tools.sh $(SECONDS)
+# The thread that is stopped at each instruction: at each address up to seventeen times.
+check-step: stress/step
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' STRESS_LIMIT=1200 bash $(top_srcdir)/stress/run.sh 60 step
+.PHONY: stress stress-tools check-step
+CHECK_LONG += stress stress-tools check-step
 
 mostlyclean-local: stress-clean
 stress-clean:
-	-rm -rf stress/.deps stress/*.o
+	-rm -rf stress/.deps stress/*.o stress/work
 .PHONY: stress-clean
