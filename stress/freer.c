@@ -26,6 +26,8 @@ static void work(struct hand *hand) {
 
 static void one_round(struct hand *hand) {
   struct copse_stats before, after;
+  /* By the recycler, or each bundle home. */
+  require(copse_tune_set("recycler", random_below(&hand->random, 2) ? 0 : 16) == 0);
   queue_open(&queue);
   left = ALLOCATORS;
   copse_stats(&before);
@@ -33,7 +35,6 @@ static void one_round(struct hand *hand) {
   copse_stats(&after);
   stress_add("bundles through recyclers", after.pops - before.pops);
   stress_most("megabytes made accessible", after.committed >> 20);
-  (void)hand;
 }
 
 const struct scenario stress_scenario = {

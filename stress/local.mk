@@ -2,16 +2,16 @@
 # Stress: one scenario a file, each on both libraries.  `make stress` runs all of them for SECONDS each; `make check` a moment each,
 # and plants faults (stress/check-stress.sh).  To add one: write stress/NAME.c, which defines stress_scenario, and name it here.
 
-stress_names = recycler producer freer ring churn trim growth fork address_space cgroup failures idle locked huge page
+stress_names = bundles recycler producer freer ring churn trim growth fork address_space cgroup failures idle locked huge page
 # A thread that is stopped: on the release library, whose locks these know.
 stress_held_names = held_signal held_ptrace step
-stress_harness = stress/stress.c stress/object.c stress/conserve.c
-stress_held = stress/held.c stress/tracer.c
-stress_headers = stress/stress.h stress/state.h stress/shelf.h stress/held.h stress/tracer.h
+stress_harness = stress/stress.c stress/object.c stress/conserve.c stress/preempt.c
+stress_held = stress/victim.c stress/tracer.c
+stress_headers = stress/stress.h stress/state.h stress/shelf.h stress/victim.h stress/tracer.h
 stress_programs = $(foreach n,$(stress_names),stress/$(n) stress/$(n)_instrumented) $(stress_held_names:%=stress/%)
 
 EXTRA_DIST += $(stress_names:%=stress/%.c) $(stress_held_names:%=stress/%.c) $(stress_harness) $(stress_held) $(stress_headers)
-EXTRA_DIST += stress/run.sh stress/check-stress.sh stress/under-tools.sh
+EXTRA_DIST += stress/run.sh stress/check-stress.sh stress/under-tools.sh stress/mutants/list stress/mutants/run.sh
 TESTS += stress/check-stress.sh
 check_DATA += $(stress_programs)
 MOSTLYCLEANFILES += $(stress_programs)
@@ -51,8 +51,11 @@ stress-tools: $(stress_programs)
 # The thread that is stopped at each instruction: at each address up to seventeen times.
 check-step: stress/step
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' STRESS_LIMIT=1200 bash $(top_srcdir)/stress/run.sh 60 step
-.PHONY: stress stress-tools check-step
-CHECK_LONG += stress stress-tools check-step
+# Faults planted in the library are found.
+check-stress-mutants: all
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' CC='$(CC)' bash $(top_srcdir)/stress/mutants/run.sh
+.PHONY: stress stress-tools check-step check-stress-mutants
+CHECK_LONG += stress stress-tools check-step check-stress-mutants
 
 mostlyclean-local: stress-clean
 stress-clean:

@@ -133,7 +133,10 @@ static struct {
 } now_at_work;
 
 static void *thread_main(void *argument) {
+  timer_t timer;
+  bool preempted = stress_state.round % 2 && !(stress_scenario.flags & STRESS_QUIET) && preempt_begin(argument, &timer);
   now_at_work.work(argument);
+  if (preempted) preempt_end(timer);
   return NULL;
 }
 

@@ -13,7 +13,7 @@ export STRESS_SEED
 # Fork takes more locks at once than ThreadSanitizer's deadlock detector can count, and children go on.  Copse's memory is its own.
 export TSAN_OPTIONS=${TSAN_OPTIONS-detect_deadlocks=0:die_after_fork=0:halt_on_error=1}
 export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=0:abort_on_error=1} UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
-[ $# -gt 0 ] || set -- recycler producer freer ring churn trim growth fork address_space cgroup failures idle locked huge page \
+[ $# -gt 0 ] || set -- bundles recycler producer freer ring churn trim growth fork address_space cgroup failures idle locked huge page \
   held_signal held_ptrace step
 left_out=0 parts=0 begin=$SECONDS
 

@@ -4,6 +4,7 @@
 #define COPSE_STRESS_STATE_H
 
 #include "stress.h"
+#include <time.h>
 
 enum { FIGURES = 12 };
 struct totals {
@@ -30,6 +31,11 @@ extern struct hand stress_hands[HANDS];
 
 /* Once a run: whether this fault is asked for and not planted yet. */
 bool plant_now(const char *plant);
+/* Signals that preempt the calling thread, from begin to end.  false: none.  What they were is added to the figures. */
+bool preempt_begin(struct hand *hand, timer_t *timer);
+void preempt_end(timer_t timer);
+void preempt_count(void);
+
 /* Threads' random numbers of this round. */
 void hands_seed(uint64_t round_seed);
 /* What the hands counted is added to the totals. */

@@ -178,6 +178,6 @@ static void one_round(struct hand *hand) {
 
 const struct scenario stress_scenario = {
   "a thread stands still at each instruction of the slow path, and two others go on",
-  STRESS_FRESH | STRESS_ONCE | STRESS_REFUSALS,
+  STRESS_QUIET | STRESS_FRESH | STRESS_ONCE | STRESS_REFUSALS,
   one_round,
 };

@@ -104,6 +104,7 @@ static void one_round(void) {
     for (;;) pause();
   stress_scenario.round(&stress_hands[0]);
   stress_balance(0);
+  preempt_count();
   __atomic_fetch_add(&stress_state.totals->balances, 1, __ATOMIC_RELAXED);
   alarm(0);
 }

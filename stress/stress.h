@@ -34,7 +34,8 @@ struct hand;
 enum {
   STRESS_FRESH = 1,   /* each round in a process of its own, in which copse has not started yet */
   STRESS_ONCE = 2,    /* one round, however long */
-  STRESS_REFUSALS = 4 /* a request may be refused */
+  STRESS_REFUSALS = 4, /* a request may be refused */
+  STRESS_QUIET = 8     /* its threads are not preempted by signals: other scenarios' are in every other round */
 };
 struct scenario {
   const char *about;

@@ -3,7 +3,7 @@
 #ifndef COPSE_STRESS_TRACER_H
 #define COPSE_STRESS_TRACER_H
 
-#include "held.h"
+#include "victim.h"
 #include <sys/types.h>
 
 struct tracer {

@@ -6,6 +6,7 @@ enum { TRIMMERS = 2, WORKERS = 6, STEPS = 5000 };
 static struct shelf shelf = SHELF_INITIALIZER;
 static unsigned left;
 static uint64_t trims, bytes;
+static bool few; /* classes: then the same spares are wanted by all */
 
 static void work(struct hand *hand) {
   if (hand->number <= TRIMMERS) {
@@ -20,7 +21,7 @@ static void work(struct hand *hand) {
   }
   for (unsigned i = 0; i < STRESS_LESS(STEPS); i++) {
     struct object o = {0};
-    if (random_below(&hand->random, 9) < 5) object_make(hand, random_size(&hand->random, 200000), &o);
+    if (random_below(&hand->random, 9) < 5) object_make(hand, few ? 48 + 16 * (i & 1) : random_size(&hand->random, 200000), &o);
     o = shelf_swap(&shelf, (unsigned)random_below(&hand->random, SHELF), o);
     object_free(hand, &o);
     if (i % 300 == 0) {
@@ -34,6 +35,10 @@ static void work(struct hand *hand) {
 }
 
 static void one_round(struct hand *hand) {
+  /* Shallow bundles change places often. */
+  require(copse_tune_set("depth_1k", random_below(&hand->random, 2) ? 4 : 64) == 0);
+  require(copse_tune_set("recycler", random_below(&hand->random, 2) ? 1 : 16) == 0);
+  few = random_below(&hand->random, 2);
   left = WORKERS;
   crew(TRIMMERS + WORKERS, work, NULL);
   stress_balance(0);

@@ -7,8 +7,8 @@
  * notes is set after the lock is taken and cleared before it is left: it would not do.)  Then the workers get an episode: each does
  * a bounded piece of work that goes through all that the victim may be in, and waits again.
  */
-#ifndef COPSE_STRESS_HELD_H
-#define COPSE_STRESS_HELD_H
+#ifndef COPSE_STRESS_VICTIM_H
+#define COPSE_STRESS_VICTIM_H
 
 #include "pool.h"
 #include "stress.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "held.h"
+#include "victim.h"
 #include "span.h"
 #include <errno.h>
 #include <linux/futex.h>
