@@ -72,27 +72,35 @@ static void test_neighbour_goes_later(void **state) {
 /* Whatever was freed and given back before, in whatever order and with whatever cooldown: when all is free, all of it goes. */
 static void test_all_goes_at_last(void **state) {
   (void)state;
-  const unsigned sizes[] = {16, 48, 80, 112, 224, 240, 448, 1792, 5120};
+  const unsigned sizes[] = {16, 48, 80, 112, 224, 240, 448, 1792, 2560, 3584, 5120};
   for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
-    for (u64 seed = 1; seed <= (SLOW_BUILD ? 20 : 200); seed++) {
+    for (u64 seed = 1; seed <= (SLOW_BUILD ? 4 : 40); seed++) {
       begin(class_of_size(sizes[i]));
-      u64 random = seed * 7919 + i, blocks = 2 * whole_blocks();
-      while (blocks < 6) blocks *= 2;
-      for (unsigned step = 0; step < 12; step++) {
-        take_until(64 * blocks);
-        /* Whole blocks, so that some become vacant. */
-        for (u64 b = 0; b < blocks; b++)
-          if (random_below(&random, 3) == 0) put_range(64 * b, 64 * (b + 1));
-        if (random_below(&random, 2)) trim(random_below(&random, 3));
-        if (random_below(&random, 2)) trim(random_below(&random, 3));
+      copse_tunables.huge = 0;
+      copse_tunables.growth_min = copse_tunables.growth_max = 4096; /* it grows by pages, and so often */
+      u64 random = seed * 7919 + i;
+      /* Again and again in the same pool: what one time leaves the next one finds. */
+      for (unsigned time = 0; time < 8; time++) {
+        u64 blocks = 1 + random_below(&random, 4 * whole_blocks() + 8);
+        for (unsigned step = 0; step < 8; step++) {
+          take_until(64 * blocks - random_below(&random, 64));
+          /* Whole blocks, so that some become vacant; or a few slots of some. */
+          for (u64 b = 0; b < blocks; b++)
+            if (random_below(&random, 3) == 0) put_range(64 * b + (random_below(&random, 3) ? 0 : random_below(&random, 64)), 64 * (b + 1));
+          if (random_below(&random, 2)) trim(random_below(&random, 3));
+          if (random_below(&random, 2)) trim(random_below(&random, 3));
+        }
+        shadow_put_all(&s);
+        if (random_below(&random, 2)) trim(1 + random_below(&random, 2));
+        trim(0);
+        struct pool_count c = count_of(s.pool);
+        /* But for what shares the last page with what is not there yet. */
+        uptr end = (uptr)pool_address(s.pool, s.pool->frontier), tail = end - round_down(end, 4096);
+        u64 most = tail ? (s.pool->slotwise ? 1 : 64) * (1 + tail / (64 * s.pool->size)) : 0;
+        if (c.free - c.bare > most)
+          fail_msg("size %u, seed %u, time %u: %u of %u slots bare", sizes[i], (unsigned)seed, time, (unsigned)c.bare, (unsigned)c.free);
+        assert_int_equal(trim_calls(0), 0);
       }
-      shadow_put_all(&s);
-      if (random_below(&random, 2)) trim(1 + random_below(&random, 2));
-      trim(0);
-      struct pool_count c = count_of(s.pool);
-      /* What the pool grew by beyond what was ever taken is bare, too. */
-      if (c.bare != c.free) fail_msg("size %u, seed %u: %u of %u slots bare", sizes[i], (unsigned)seed, (unsigned)c.bare, (unsigned)c.free);
-      assert_int_equal(trim_calls(0), 0);
       end();
     }
 }
