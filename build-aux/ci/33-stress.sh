@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Each stress scenario for two seconds on both libraries, and for one with copse compiled with the sanitizers; among them the thread that
 # is stopped at each instruction of the slow path.  STRESS_SECONDS: others.
-# limit: 12
+# limit: 15
 # packages: libcmocka-dev
 . build-aux/ci/common.sh
 need_release
