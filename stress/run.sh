@@ -21,7 +21,7 @@ left_out=0 parts=0 begin=$SECONDS
 scenario() {
   local said status=0 limit=$((${seconds%.*} + 400))
   # Not while a test has the system be strict with memory, which holds this lock then: requests are refused that are to be served.
-  said=$(flock -s /proc/sys/vm/overcommit_memory timeout -k 5 "$limit" "$top_builddir/stress/$1" --seconds "$seconds" --limit "${STRESS_LIMIT:-300}" 2>&1) || status=$?
+  said=$(flock -s /proc/sys/vm/overcommit_memory timeout -k 5 "$limit" "$top_builddir/stress/$1" --seconds "$seconds" --limit "${STRESS_LIMIT:-120}" 2>&1) || status=$?
   note "$(printf '%s\n' "$said" | sed 's/^# //' | tail -n 60)"
   case $status in
     0)

@@ -100,7 +100,8 @@ bool held_episode(struct held_shared *s, unsigned leave_out, unsigned seconds) {
   futex(&s->episode, FUTEX_WAKE, HELD_WORKERS, NULL);
   for (;;) {
     uint32_t done = __atomic_load_n(&s->done, __ATOMIC_ACQUIRE);
-    if (done == before + HELD_WORKERS) return true;
+    /* More, where another process's episode has begun before this thread came to look. */
+    if (done - before >= HELD_WORKERS) return true;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec >= end.tv_nsec)) return false;
     futex(&s->done, FUTEX_WAIT, done, &(struct timespec){0, 100000000});
