@@ -40,6 +40,10 @@ build_engine() {
     CXXFLAGS="-g $flags" LIB_FUZZING_ENGINE=-fsanitize=fuzzer "$@"
 }
 
+# unless_strict COMMAND...: not while a test has the system be strict with memory (it holds this lock then): what a sanitizer has reserved
+# counts there, and requests are refused that no target expects to be.
+unless_strict() { flock -s /proc/sys/vm/overcommit_memory "$@"; }
+
 # run_libfuzzer DIRECTORY PROGRAM SECONDS [ARGUMENT...]: from the seed corpus and the regressions, into a corpus of its own that
 # goes on growing; what it finds is put in $work/found.  The log is DIRECTORY/PROGRAM.log.
 run_libfuzzer() {
@@ -50,6 +54,6 @@ run_libfuzzer() {
   [ ! -d "$top/fuzz/regress/$name" ] || folders+=("$top/fuzz/regress/$name")
   mkdir -p "$work/corpus/$name" "$work/found/$name"
   [ "$name" != options ] || set -- "$@" "-dict=$top/fuzz/options.dict"
-  timeout $((seconds + 120)) "$dir/$program" -max_total_time="$seconds" -timeout=25 -detect_leaks=0 -rss_limit_mb=3000 \
+  unless_strict timeout $((seconds + 120)) "$dir/$program" -max_total_time="$seconds" -timeout=25 -detect_leaks=0 -rss_limit_mb=3000 \
     -max_len=$most -print_final_stats=1 -artifact_prefix="$work/found/$name/" "$@" "${folders[@]}" >"$dir/$program.log" 2>&1
 }

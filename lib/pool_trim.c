@@ -143,33 +143,7 @@ static struct slot_range blocks_on_pages(struct pool *p, u64 block) {
 
 static bool bare_locked(struct pool *p, u64 block) { return chain_has(&p->chains[BARE], block); }
 
-/*
- * Detaches a block, and the bare ones directly before and behind it that it shares pages with: one that is bare for want of use
- * may have a part of a page that came with its neighbour's, and one that was given back completes the page.
- * Returns how many pieces there are by now.
- */
-static unsigned detach_with_neighbours_locked(struct pool *p, u64 block, u64 mask, struct piece *pieces, unsigned n) {
-  if (p->slotwise || mask != ~(u64)0) {
-    detach_locked(p, block, mask, &pieces[n++]);
-    return n;
-  }
-  struct slot_range near = blocks_on_pages(p, block);
-  u64 from = block;
-  while (from > near.from && bare_locked(p, from - 1)) from--;
-  if (block - from >= PIECES - n) from = block;
-  for (; from < block; from++) detach_locked(p, from, ~(u64)0, &pieces[n++]);
-  detach_locked(p, block, mask, &pieces[n++]);
-  while (++block < near.to && n < PIECES && bare_locked(p, block)) detach_locked(p, block, ~(u64)0, &pieces[n++]);
-  return n;
-}
-
 static bool changed_locked(struct pool *p, u64 block) { return *pool_changed(p, block) >> (block & 63) & 1; }
-
-/* Nothing of it is wanted back until something comes free. */
-static void settle_locked(struct pool *p, u64 block) {
-  *pool_changed(p, block) &= ~((u64)1 << (block & 63));
-  if (block < p->since_ready) p->since[block] = 0;
-}
 
 /* Whether a block's free memory is wanted back by now: that which came free in it has been for `cooldown` trims. */
 static bool due_locked(struct pool *p, u64 block, u64 cooldown) {
@@ -187,6 +161,42 @@ static u64 idle_locked(struct pool *p, u64 block) {
     return warm && p->advised ? free : warm;
   }
   return free == ~(u64)0 ? free : 0;
+}
+
+/* Whether all of a block is free, and nothing of it is wanted back: it has given what it could by itself. */
+static bool spent_locked(struct pool *p, u64 block) {
+  return bare_locked(p, block) || (*pool_word(p, block) == ~(u64)0 && !due_locked(p, block, 0) && !backed_huge(p, block));
+}
+
+/*
+ * Detaches a block, and those directly before and behind it that it shares pages with and of which nothing is wanted: one that is
+ * bare for want of use may have a part of a page that came with its neighbour's; one that was given back, or all of whose own pages
+ * were, completes the page, as its own neighbours do for it.
+ * Returns how many pieces there are by now.
+ */
+static unsigned detach_with_neighbours_locked(struct pool *p, u64 block, u64 mask, struct piece *pieces, unsigned n) {
+  if (p->slotwise || mask != ~(u64)0) {
+    detach_locked(p, block, mask, &pieces[n++]);
+    return n;
+  }
+  struct slot_range near = blocks_on_pages(p, block);
+  u64 from = block;
+  for (; from > near.from && spent_locked(p, from - 1) && block - from < PIECES; from--)
+    if (!bare_locked(p, from - 1)) near.from = blocks_on_pages(p, from - 1).from;
+  if (block - from >= PIECES - n) from = block;
+  for (; from < block; from++) detach_locked(p, from, ~(u64)0, &pieces[n++]);
+  detach_locked(p, block, mask, &pieces[n++]);
+  while (++block < near.to && n < PIECES && spent_locked(p, block)) {
+    if (!bare_locked(p, block)) near.to = blocks_on_pages(p, block).to;
+    detach_locked(p, block, ~(u64)0, &pieces[n++]);
+  }
+  return n;
+}
+
+/* Nothing of it is wanted back until something comes free. */
+static void settle_locked(struct pool *p, u64 block) {
+  *pool_changed(p, block) &= ~((u64)1 << (block & 63));
+  if (block < p->since_ready) p->since[block] = 0;
 }
 
 /*

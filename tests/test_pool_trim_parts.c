@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* Giving back what takes several steps: a block in parts, of which one is refused; pages that blocks share, which go at other times. */
+#include "pool_trim_help.h"
+
+/* ---- a block above 2 MB ---- */
+
+static char *refused_from, *refused_to;
+static bool refuse_there(const struct vm_record *call) {
+  return call->kind == VM_MADVISE && (char *)call->address >= refused_from && (char *)call->address < refused_to;
+}
+
+/* One part of a block is refused: it is asked for again, whatever became of the others. */
+static void test_refused_part(void **state) {
+  (void)state;
+  const unsigned sizes[] = {40960, 65536, 131072, 1048576};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    u64 parts = 64 * sizes[i] / (2 * MB);
+    for (u64 part = 0; part < min_u64(parts, 3); part++) {
+      begin(class_of_size(sizes[i]));
+      copse_tunables.huge = 0; /* else what is bare is asked for with it, since it may have come along */
+      u64 batch = 2 * MB / s.pool->size * s.pool->size;
+      take_until(64);
+      shadow_put_all(&s);
+      refused_from = s.pool->start + part * batch;
+      refused_to = refused_from + batch;
+      vm_faults.refuse = refuse_there;
+      assert_int_equal(trim(0), 64 * s.pool->size - batch);
+      vm_faults.refuse = NULL;
+      assert_int_equal(trim(0), batch);
+      assert_int_equal(trim_calls(0), 0);
+      assert_int_equal(count_of(s.pool).bare, count_of(s.pool).free);
+      end();
+    }
+  }
+}
+
+/* ---- pages that blocks share ---- */
+
+/* So many blocks that they end on a page. */
+static u64 whole_blocks(void) {
+  u64 n = 1;
+  while (n * 64 * s.pool->size % 4096) n++;
+  return n;
+}
+
+/*
+ * A block went with a trim for which its neighbour was too young: when that one goes, under another cooldown, the page that they share
+ * goes with it.
+ */
+static void test_neighbour_goes_later(void **state) {
+  (void)state;
+  const unsigned sizes[] = {80, 112, 224};
+  for (unsigned i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++) {
+    begin(class_of_size(sizes[i / 2]));
+    u64 blocks = whole_blocks(), first = i % 2 ? 1 : 2, second = 3 - first;
+    take_until(64 * 2 * blocks);
+    for (u64 k = 0; k < s.live; k++) memset(s.slot[k], 1, s.pool->size);
+    put_range(64 * first, 64 * (first + 1));
+    trim(1);
+    put_range(64 * second, 64 * (second + 1));
+    trim(1);
+    trim(0);
+    const char *from = (char *)round_up((uptr)pool_address(s.pool, 64), 4096);
+    const char *to = (char *)round_down((uptr)pool_address(s.pool, 64 * 3), 4096);
+    for (const char *p = from; p < to; p++)
+      if (*p) fail_msg("size %u, block %u first: byte %u of %u stayed", sizes[i / 2], (unsigned)first, (unsigned)(p - from), (unsigned)(to - from));
+    assert_int_equal(trim_calls(0), 0);
+    end();
+  }
+}
+
+/* Whatever was freed and given back before, in whatever order and with whatever cooldown: when all is free, all of it goes. */
+static void test_all_goes_at_last(void **state) {
+  (void)state;
+  const unsigned sizes[] = {16, 48, 80, 112, 224, 240, 448, 1792, 2560, 3584, 5120};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    for (u64 seed = 1; seed <= (SLOW_BUILD ? 4 : 40); seed++) {
+      begin(class_of_size(sizes[i]));
+      copse_tunables.huge = 0;
+      copse_tunables.growth_min = copse_tunables.growth_max = 4096; /* it grows by pages, and so often */
+      u64 random = seed * 7919 + i;
+      /* Again and again in the same pool: what one time leaves the next one finds. */
+      for (unsigned time = 0; time < 8; time++) {
+        u64 blocks = 1 + random_below(&random, 4 * whole_blocks() + 8);
+        for (unsigned step = 0; step < 8; step++) {
+          take_until(64 * blocks - random_below(&random, 64));
+          /* Whole blocks, so that some become vacant; or a few slots of some. */
+          for (u64 b = 0; b < blocks; b++)
+            if (random_below(&random, 3) == 0) put_range(64 * b + (random_below(&random, 3) ? 0 : random_below(&random, 64)), 64 * (b + 1));
+          if (random_below(&random, 2)) trim(random_below(&random, 3));
+          if (random_below(&random, 2)) trim(random_below(&random, 3));
+        }
+        shadow_put_all(&s);
+        if (random_below(&random, 2)) trim(1 + random_below(&random, 2));
+        trim(0);
+        struct pool_count c = count_of(s.pool);
+        /* But for what shares the last page with what is not there yet. */
+        uptr end = (uptr)pool_address(s.pool, s.pool->frontier), tail = end - round_down(end, 4096);
+        u64 most = tail ? (s.pool->slotwise ? 1 : 64) * (1 + tail / (64 * s.pool->size)) : 0;
+        if (c.free - c.bare > most)
+          fail_msg("size %u, seed %u, time %u: %u of %u slots bare", sizes[i], (unsigned)seed, time, (unsigned)c.bare, (unsigned)c.free);
+        assert_int_equal(trim_calls(0), 0);
+      }
+      end();
+    }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_teardown(test_refused_part, clean_up),
+    cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
+    cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
