@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The sources under every interleaving of the scenarios, and the checker against itself; some of it on aarch64, emulated.
-# limit: 12
+# The sources under every interleaving of the scenarios, the checker against itself, and each scenario and memory order against
+# mutants; some of it on aarch64, emulated.
+# limit: 20
 # packages: binutils gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 . build-aux/ci/common.sh
 
@@ -28,6 +29,6 @@ ask() {
   [ "$failed" = 0 ]
 }
 status=0
-build build/model && ask "model" build/model check-model || status=1
+build build/model && ask "model" build/model check-model && ask "model's mutants" build/model check-mutants || status=1
 build build/model-aarch64 --host=aarch64-linux-gnu && ask "model on aarch64" build/model-aarch64 check-model-emulated || status=1
 exit "$status"
