@@ -8,7 +8,7 @@
 #
 # What the counters cost makes some figures that tests look at other ones: whether they pass is `make check`'s.
 set -eu
-out=$top_builddir/build-coverage
+out=${top_builddir:?}/build-coverage
 find_tool() { command -v "$1-14" || command -v "$1"; }
 profdata=$(find_tool llvm-profdata) cov=$(find_tool llvm-cov)
 rm -rf "$out"
@@ -16,9 +16,10 @@ mkdir -p "$out/profile"
 cd "$out"
 # Counters are in the file itself (%c): those of a child of fork and of what ends by a signal are not lost.
 counted="-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation"
-"$top_srcdir/configure" -q CC=clang CXX=clang++ CFLAGS="-O1 -g $counted" CXXFLAGS="-O1 -g" LDFLAGS=-fprofile-instr-generate
+"${top_srcdir:?}/configure" -q CC=clang CXX=clang++ CFLAGS="-O1 -g $counted" CXXFLAGS="-O1 -g" LDFLAGS=-fprofile-instr-generate
 make -s -j"$(nproc)" >make.log 2>&1
 # Not those that look at the sources, the objects, or build programs of their own.
+# shellcheck disable=SC2016 # make expands it
 tests=$(printf 'include Makefile\nprint-tests:\n\t@echo $(TESTS)\n' | make -s -f - print-tests | tr ' ' '\n' |
   grep -v -e '/check-[^/]*$' -e '^bench/' | tr '\n' ' ')
 LLVM_PROFILE_FILE=$out/profile/%c%m.profraw DEATH_COLUMNS=plain make -s -j"$(nproc)" check \
@@ -30,9 +31,9 @@ for file in tests/test_* lib/.libs/*.so fuzz/fuzz_*; do
   # Scripts and objects aside.
   [ "$(head -c 4 "$file" | tail -c 3)" = ELF ] && [ -x "$file" ] && objects+=(-object "$file")
 done
-report() { "$cov" "$1" "${objects[@]:1}" -instr-profile all.profdata -ignore-filename-regex='/(tests|fuzz|bench|examples)/' "${@:2}" 2>/dev/null; }
-report show -format=html -output-dir=html -show-branches=count >/dev/null
-report report >report
+show() { "$cov" "$1" "${objects[@]:1}" -instr-profile all.profdata -ignore-filename-regex='/(tests|fuzz|bench|examples)/' "${@:2}" 2>/dev/null; }
+show show -format=html -output-dir=html -show-branches=count >/dev/null
+show report >table
 # Name, then regions, functions, lines and branches: of each how many, how many missed, and the share.
 awk '$1 ~ /\.[ch]$/ && NF >= 13 {
   sub(".*/", "", $1)
@@ -43,4 +44,4 @@ awk '$1 ~ /\.[ch]$/ && NF >= 13 {
   printf "lines of lib/ covered by the tests: %.1f %% of %d; branches: %.1f %% of %d\n", 100 - 100 * missed / lines, lines,
     100 - 100 * untaken / branches, branches
   exit (100 - 100 * missed / lines < least)
-}' least="${1:-0}" report
+}' least="${1:-0}" table

@@ -18,7 +18,7 @@ holds() {
   local n
   n=$(figure "$1" "$2")
   printf '%s is %s\n' "$2" "$n"
-  [ -n "$n" ] && [ "$n" "$3" "$4" ]
+  [ -n "$n" ] && test "$n" "$3" "$4"
 }
 
 for objects in 1300 6000 16400; do

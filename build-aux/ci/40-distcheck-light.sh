@@ -99,14 +99,18 @@ one "the installed copse-run runs a program" ran || status=1
 # ---- with link-time optimisation, as some distributions build
 mkdir lto
 optimised() {
-  (cd lto && "../$name/configure" CFLAGS="-O2 -flto=auto" && make -s -j"$jobs") >lto.log 2>&1 &&
-    LD_PRELOAD=$scratch/lto/lib/.libs/libcopse-malloc.so sh -c 'grep -q libcopse-malloc /proc/self/maps && git --version' >>lto.log 2>&1 ||
-    { tail -n 20 lto.log && return 1; }
+  if ! { (cd lto && "../$name/configure" CFLAGS="-O2 -flto=auto" && make -s -j"$jobs") &&
+    LD_PRELOAD=$scratch/lto/lib/.libs/libcopse-malloc.so sh -c 'grep -q libcopse-malloc /proc/self/maps && git --version'; } >lto.log 2>&1; then
+    tail -n 20 lto.log
+    return 1
+  fi
 }
 one "it builds with -flto, and the drop-in runs a program" optimised || status=1
 optimised_tests() {
-  make -s -C lto tests/test_copse tests/test_inline >check.log 2>&1 && (cd lto && tests/test_copse && tests/test_inline) >>check.log 2>&1 ||
-    { tail -n 40 check.log && return 1; }
+  if ! { make -s -C lto tests/test_copse tests/test_inline && (cd lto && tests/test_copse && tests/test_inline); } >check.log 2>&1; then
+    tail -n 40 check.log
+    return 1
+  fi
 }
 one "tests of the interface pass with -flto" optimised_tests || status=1
 exit "$status"
