@@ -62,7 +62,7 @@ static void *first_free(void *p) {
 FRESH(first_of_a_thread) {
   for (unsigned i = 0; i < 20; i++) {
     pthread_t one, other;
-    void *p;
+    void *p = NULL;
     CHECK(pthread_create(&one, NULL, first_call, NULL) == 0 && pthread_join(one, &p) == 0);
     CHECK(pthread_create(&other, NULL, first_free, p) == 0 && pthread_join(other, NULL) == 0);
   }
