@@ -111,7 +111,7 @@ void copse_annotate_on_report(void (*describe)(const void *address)) {
 
 bool copse_annotate_symbolize(uptr pc, char *text, u64 room) {
   if (!__sanitizer_symbolize_pc || room == 0) return false;
-  text[0] = 0;
+  memset(text, 0, room); /* whatever is compiled with MSan may look at it */
   /* Of a return address the call is what people want to see: it ends one byte earlier. */
   __sanitizer_symbolize_pc((void *)(pc - 1), "%f %L", text, room);
   text[room - 1] = 0;
