@@ -62,7 +62,8 @@ static void *map_none(void *address, size_t length, int more) {
 
 /*
  * Where length + alignment is more than RLIMIT_AS allows, but length is not: learns where the kernel would put it, and asks
- * for the aligned addresses below, which are likely to be free.
+ * for the aligned addresses below, which are likely to be free.  By wishes, not MAP_FIXED_NOREPLACE: of an address where no program
+ * may be, ThreadSanitizer makes none at all, and leaves the flag; the kernel then maps at 0 for who may, and ThreadSanitizer ends.
  */
 static void *reserve_exactly(size_t length, size_t alignment) {
   char *p = map_none(NULL, length, 0);
@@ -71,7 +72,7 @@ static void *reserve_exactly(size_t length, size_t alignment) {
   if (!vm_munmap(p, length)) return NULL;
   p -= (uptr)p & (alignment - 1);
   for (unsigned attempt = 0; attempt < 8 && (uptr)p >= alignment; attempt++, p -= alignment) {
-    char *q = map_none(p, length, MAP_FIXED_NOREPLACE);
+    char *q = map_none(p, length, 0);
     if (q == p) return p;
     if (q) vm_munmap(q, length);
   }
