@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void (*handler)(const struct copse_misuse *misuse, void *context);
@@ -98,6 +99,15 @@ static void say_stacks(const struct place *place) {
   copse_stack_print(STDERR_FILENO, side->free_stack);
 }
 
+/*
+ * Of two threads that free it at the same time the second may be here before the first has noted who it is: it gets a moment, up to a
+ * second, since it may not be running.
+ */
+static void settle(const struct place *place) {
+  const struct timespec moment = {0, 1000000};
+  for (unsigned i = 0; i < 1000 && copse_place_state(place) == SIDE_BUSY; i++) nanosleep(&moment, NULL);
+}
+
 /* How close before a block's start an address is said to be before it. */
 enum { NEAR = 64 };
 
@@ -110,6 +120,7 @@ void copse_report_describe(const void *address) {
                      region_of(p) == region_own() ? "copse's own memory" : "copse's address space, in no block");
     return;
   }
+  settle(&place);
   say_where(p, &place);
   bool before = (u64)(place.start + place.room - p) <= NEAR;
   if (before) say_before(p, &place);
