@@ -163,9 +163,9 @@ static u64 idle_locked(struct pool *p, u64 block) {
   return free == ~(u64)0 ? free : 0;
 }
 
-/* Whether all of a block is free, and nothing of it is wanted back: it has given what it could by itself. */
+/* Of a pool that is not slotwise: whether all of a block is free, and nothing of it is wanted back: it has given what it could. */
 static bool spent_locked(struct pool *p, u64 block) {
-  return bare_locked(p, block) || (*pool_word(p, block) == ~(u64)0 && !due_locked(p, block, 0) && !backed_huge(p, block));
+  return bare_locked(p, block) || (idle_locked(p, block) && !due_locked(p, block, 0) && !backed_huge(p, block));
 }
 
 /*

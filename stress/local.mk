@@ -59,5 +59,5 @@ CHECK_LONG += stress stress-tools check-step check-stress-mutants
 
 mostlyclean-local: stress-clean
 stress-clean:
-	-rm -rf stress/.deps stress/*.o stress/work
+	-rm -rf stress/.deps stress/*.o stress/sanitized
 .PHONY: stress-clean

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Usage: under-tools.sh SECONDS [NAME...]      Copse and the scenarios compiled with AddressSanitizer and UndefinedBehaviorSanitizer, then
 # with ThreadSanitizer: each scenario, or those named, for so many seconds on each library.  Prints TAP.  Built is in
-# $top_builddir/stress/work.
+# $top_builddir/stress/sanitized.
 set -eu
 seconds=${1:-2}
 [ $# = 0 ] || shift
@@ -26,7 +26,7 @@ built() {
 }
 
 for sanitizers in address,undefined thread; do
-  folder=$top_builddir/stress/work/${sanitizers%%,*}
+  folder=$top_builddir/stress/sanitized/${sanitizers%%,*}
   if checked "builds with $sanitizers" built "$folder" "$sanitizers"; then
     adopt "$sanitizers" env top_builddir="$folder" top_srcdir="$top_srcdir" bash "$top_srcdir/stress/run.sh" "$seconds" "$@"
   fi
