@@ -3,23 +3,18 @@
  * Two arenas: what a thread frees of a neighbour's goes to a bundle apart, and from there to the recycler or the pool
  * of its home; what one arena has not, another may have.  Threads a and c are of arena 0, b and d of arena 1.
  */
-#include "library.h"
 #include "scenarios.h"
 #include "size_class.h"
-#include "stats.h"
+#include "users.h"
 
 static struct mail mail[2];
-static void *held[MODEL_THREADS][16];
-static int holds[MODEL_THREADS];
 static unsigned class;
-static bool at_home; /* nothing is to be taken from a neighbour */
 
 static void clean(void) {
-  library_setup();
+  users_setup();
   class = SMALL;
   at_home = true;
   for (int i = 0; i < 2; i++) mail[i].p = NULL;
-  for (int i = 0; i < MODEL_THREADS; i++) holds[i] = 0;
 }
 
 /* For those that go through all pools: no thread has anything to do with the other classes. */
@@ -31,82 +26,11 @@ static void others_idle(void) {
   }
 }
 
-/* In setup: the thread allocates; these are then another's, who frees them. */
-static void own(int thread, int n, int owner) {
-  copse_self_ = &records[thread]->hot;
-  for (int i = 0; i < n; i++) {
-    void *p = copse_alloc(slot_size);
-    check(p && region_of(p) == region_at((unsigned)thread % 2, class));
-    held[owner][holds[owner]++] = p;
-    have_slot_of(owner, p);
-  }
-}
-static void free_own(int thread, int n) {
-  copse_self_ = &records[thread]->hot;
-  while (n--) {
-    void *p = held[thread][--holds[thread]];
-    lose_slot_of(thread, p);
-    copse_free(p, slot_size);
-  }
-}
-
 /* ---- threads ---- */
 
-static void take(void) {
-  void *p = take_slot();
-  if (!p) return;
-  /* What is kept apart for a neighbour is not taken from. */
-  check(!at_home || region_arena(region_of(p)) == (unsigned)model_thread() % 2);
-  held[model_thread()][holds[model_thread()]++] = p;
-}
-static void give(void) {
-  int me = model_thread();
-  if (holds[me]) give_slot(held[me][--holds[me]]);
-}
-static void take_one(void) {
-  become();
-  take();
-}
-static void take_two(void) {
-  take_one();
-  take();
-}
-static void give_one(void) {
-  become();
-  give();
-}
-static void give_two(void) {
-  give_one();
-  give();
-}
-static void give_take(void) {
-  give_one();
-  take();
-}
-static void take_give(void) {
-  take_one();
-  give();
-}
-static void flush(void) {
-  become();
-  copse_thread_flush();
-}
-static void give_flush(void) {
-  give_one();
-  copse_thread_flush();
-}
 static void give_flush_take(void) {
   give_flush();
   take();
-}
-static void leave(void) {
-  become();
-  copse_cache_detach_owner(records[model_thread()]);
-  copse_self_ = &copse_cache_exited.hot;
-}
-static void give_leave(void) {
-  give_one();
-  leave();
 }
 /* After its end: straight home. */
 static void exited_give(void) {
@@ -132,37 +56,9 @@ static void swap(void) {
   void *p = collect(&mail[1 - model_thread()]);
   if (p) give_slot(p);
 }
-static void count(void) { check(copse_cache_count(SMALL) <= 64); }
-static void trim(void) {
-  become();
-  copse_trim();
-}
 static void drain_home(void) {
   become();
   copse_cache_drain(records[model_thread()], region_at(0, class));
-}
-static void rob(void) {
-  become();
-  copse_cache_take_spare(records[model_thread()], class, records[0]);
-}
-static void idle(void) {}
-static void trim_and_ask(void) {
-  trim();
-  if (copse_trim_pending() == 0) check(copse_cache_count(SMALL) == 0);
-}
-static void checkpoint(void) {
-  become();
-  copse_checkpoint();
-}
-static struct copse_stats stats;
-static void look(void) {
-  copse_stats_take(&stats);
-  const struct copse_class_stats *c = &stats.classes[SMALL];
-  check(c->free + c->detached + c->uncommitted + c->lost <= 64 * c->blocks && stats.threads <= MODEL_THREADS + 1);
-}
-static void reclaim(void) {
-  become();
-  copse_trim_reclaim_owner(records[model_thread()]);
 }
 
 /* ---- the second arena comes to be ---- */

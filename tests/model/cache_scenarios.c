@@ -1,57 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads' caches, the recycler and the pool together, by the hot path; and the registry of records. */
-#include "library.h"
 #include "scenarios.h"
+#include "users.h"
 
 static struct mail mail[4];
-static void *held[MODEL_THREADS][16];
-static int holds[MODEL_THREADS];
 
 static void clean(void) {
-  library_setup();
+  users_setup();
   for (int i = 0; i < 4; i++) mail[i].p = NULL;
-  for (int i = 0; i < MODEL_THREADS; i++) holds[i] = 0;
 }
-
-static void as(int thread) { copse_self_ = &records[thread]->hot; }
-
-/* In setup: the thread allocates, and has these slots when it starts. */
-static void own(int thread, int n) {
-  as(thread);
-  for (int i = 0; i < n; i++) {
-    void *p = copse_alloc(SMALL_SIZE);
-    check(p);
-    held[thread][holds[thread]++] = p;
-    have_slot_of(thread, p);
-  }
-}
-
-static void take(void) {
-  void *p = take_slot();
-  if (p) held[model_thread()][holds[model_thread()]++] = p;
-}
-static void give(void) {
-  int me = model_thread();
-  if (holds[me]) give_slot(held[me][--holds[me]]);
-}
-
-static void take_batch(int n) {
-  int me = model_thread();
-  void *out[16];
-  n = (int)copse_alloc_batch(SMALL_SIZE, (size_t)n, out);
-  for (int i = 0; i < n; i++) {
-    have_slot_of(me, out[i]);
-    held[me][holds[me]++] = out[i];
-  }
-}
-static void give_batch(void) {
-  int me = model_thread(), n = holds[me];
-  for (int i = 0; i < n; i++) lose_slot_of(me, held[me][i]);
-  holds[me] = 0;
-  copse_free_batch(SMALL_SIZE, (size_t)n, held[me]);
-}
-
-static void idle(void) {}
 
 static void all_there(void) {
   for (int i = 0; i < 4; i++)
@@ -61,43 +18,6 @@ static void all_there(void) {
 
 /* ---- threads ---- */
 
-static void take_one(void) {
-  become();
-  take();
-}
-static void take_give(void) {
-  become();
-  take();
-  give();
-}
-static void take_two(void) {
-  become();
-  take();
-  take();
-}
-static void give_one(void) {
-  become();
-  give();
-}
-static void give_two(void) {
-  become();
-  give();
-  give();
-}
-static void give_take(void) {
-  become();
-  give();
-  take();
-}
-static void flush(void) {
-  become();
-  copse_thread_flush();
-}
-static void give_flush(void) {
-  become();
-  give();
-  copse_thread_flush();
-}
 static void post_one(void) {
   become();
   post(&mail[0], take_slot());
@@ -118,41 +38,12 @@ static void free_posted_take(void) {
   free_posted();
   take();
 }
-static void leave(void) {
-  become();
-  copse_cache_detach_owner(records[model_thread()]);
-  copse_self_ = &copse_cache_exited.hot;
-}
-static void give_leave(void) {
-  become();
-  give();
-  leave();
-}
 /* After its thread's end each operation goes to the pool. */
 static void exited_take_give(void) {
   copse_self_ = &copse_cache_exited.hot;
   take();
   give();
 }
-/* More than a bundle: the slow path in the midst. */
-static void take_six(void) {
-  become();
-  take_batch(6);
-}
-static void give_them(void) {
-  become();
-  give_batch();
-}
-/* A trim takes the spare of thread a. */
-static void rob(void) {
-  become();
-  copse_cache_take_spare(records[model_thread()], SMALL, records[0]);
-}
-static void drain(void) {
-  become();
-  copse_cache_drain(records[model_thread()], SMALL);
-}
-static void count(void) { check(copse_cache_count(SMALL) <= 64); }
 
 static void give_all(void) {
   become();
@@ -188,20 +79,12 @@ static void attach_use(void) {
 static void fresh(void) { clean(); }
 static void one_each(void) {
   clean();
-  own(0, 1);
-  own(1, 1);
-}
-static void free_own(int thread, int n) {
-  as(thread);
-  while (n--) {
-    void *p = held[thread][--holds[thread]];
-    lose_slot_of(thread, p);
-    copse_free(p, SMALL_SIZE);
-  }
+  own(0, 1, 0);
+  own(1, 1, 1);
 }
 /* Its top is full, and so is its spare: what it frees next goes to the recycler.  It has four slots left. */
 static void full(int thread) {
-  own(thread, 12);
+  own(thread, 12, thread);
   free_own(thread, 8);
   check(records[thread]->hot.top[SMALL] == bundle_of(records[thread]->hot.top[SMALL])->slot + 64);
   check((records[thread]->spare[SMALL] & SPARE_COUNT) == 4 && !recycler_count(&copse_recyclers[SMALL]));
@@ -225,20 +108,20 @@ static void recycler_filled(void) {
 static void spare_only(void) {
   clean();
   full(0);
-  own(0, 4);
+  own(0, 4, 0);
 }
 /* The top is full, the spare empty. */
 static void empty_spare(void) {
   clean();
   full(0);
-  own(0, 5);
+  own(0, 5, 0);
   free_own(0, 1);
   check(records[0]->spare[SMALL] && !(records[0]->spare[SMALL] & SPARE_COUNT));
 }
 /* Thread 1's top is empty, it has no spare, and there is a bundle for it in the recycler. */
 static void about_to_retire(void) {
   clean();
-  own(1, 4);
+  own(1, 4, 1);
   full(0);
   free_own(0, 1);
   check(recycler_count(&copse_recyclers[SMALL]) == 1 && !records[1]->spare[SMALL]);
@@ -258,7 +141,7 @@ static void no_bundle_nine(void) { no_bundle(9); }
 static void two_recycled(void) {
   clean();
   copse_tunables.recycler = 2;
-  own(3, 12); /* before there is anything to pop */
+  own(3, 12, 3); /* before there is anything to pop */
   full(0);
   free_own(0, 1);
   free_own(3, 9);

@@ -6,78 +6,18 @@
  */
 #include "engine.h"
 #include "fork.h"
-#include "library.h"
 #include "scenarios.h"
 #include "size_class.h"
 #include "span_state.h"
+#include "users.h"
 
-static void *held[MODEL_THREADS][16];
-static int holds[MODEL_THREADS];
-/* In the midst of allocations or frees: so many slots may be in its hand, which nobody counts. */
-static int busy[MODEL_THREADS];
 static unsigned class;
 static u64 *spans[MODEL_THREADS];
 
 static void clean(void) {
-  library_setup();
+  users_setup();
   class = SMALL;
-  for (int i = 0; i < MODEL_THREADS; i++) {
-    holds[i] = 0;
-    busy[i] = 0;
-    spans[i] = NULL;
-  }
-}
-
-static void own(int thread, int n, int owner) {
-  copse_self_ = &records[thread]->hot;
-  for (int i = 0; i < n; i++) {
-    void *p = copse_alloc(slot_size);
-    check(p);
-    held[owner][holds[owner]++] = p;
-    have_slot_of(owner, p);
-  }
-}
-static void free_own(int thread, int n) {
-  copse_self_ = &records[thread]->hot;
-  while (n--) {
-    void *p = held[thread][--holds[thread]];
-    lose_slot_of(thread, p);
-    copse_free(p, slot_size);
-  }
-}
-
-static void take(void) {
-  int me = model_thread();
-  busy[me] = 1;
-  void *p = take_slot();
-  if (p) held[me][holds[me]++] = p;
-  busy[me] = 0;
-}
-static void give(void) {
-  int me = model_thread();
-  if (!holds[me]) return;
-  busy[me] = 1;
-  give_slot(held[me][--holds[me]]);
-  busy[me] = 0;
-}
-
-static void take_batch(int n) {
-  int me = model_thread();
-  void *out[16];
-  busy[me] = n;
-  n = (int)copse_alloc_batch(slot_size, (size_t)n, out);
-  for (int i = 0; i < n; i++) {
-    have_slot_of(me, out[i]);
-    held[me][holds[me]++] = out[i];
-  }
-  busy[me] = 0;
-}
-static void give_batch(void) {
-  int me = model_thread(), n = holds[me];
-  busy[me] = n;
-  for (int i = 0; i < n; i++) lose_slot_of(me, held[me][i]);
-  copse_free_batch(slot_size, (size_t)n, held[me]);
-  holds[me] = busy[me] = 0;
+  for (int i = 0; i < MODEL_THREADS; i++) spans[i] = NULL;
 }
 
 /* ---- the parent's side ---- */
@@ -140,39 +80,6 @@ static void child_span(void) {
 
 /* ---- threads that are not in the child ---- */
 
-static void take_one(void) {
-  become();
-  take();
-}
-static void take_give(void) {
-  take_one();
-  give();
-}
-static void give_one(void) {
-  become();
-  give();
-}
-static void give_two(void) {
-  give_one();
-  give();
-}
-static void take_six(void) {
-  become();
-  take_batch(6);
-}
-static void give_them(void) {
-  become();
-  give_batch();
-}
-static void flush(void) {
-  become();
-  copse_thread_flush();
-}
-static void leave(void) {
-  become();
-  copse_cache_detach_owner(records[model_thread()]);
-  copse_self_ = &copse_cache_exited.hot;
-}
 static void attach(void) {
   struct cache *c = copse_cache_attach();
   check(c);
@@ -181,14 +88,6 @@ static void attach(void) {
 static void attach_take(void) {
   attach();
   take();
-}
-static void rob(void) {
-  become();
-  copse_cache_take_spare(records[model_thread()], class, records[0]);
-}
-static void drain(void) {
-  become();
-  copse_cache_drain(records[model_thread()], class);
 }
 static void put_and_trim(void) {
   become();

@@ -10,12 +10,12 @@ model_checker = \
   tests/model/sites.c tests/model/source.c tests/model/tables.c tests/model/undo.c tests/model/wrap.c
 model_scenarios = \
   tests/model/self_litmus.c tests/model/self_stack.c \
-  tests/model/library.c tests/model/recycler_scenarios.c tests/model/cache_scenarios.c \
+  tests/model/library.c tests/model/users.c tests/model/recycler_scenarios.c tests/model/cache_scenarios.c \
   tests/model/pool_scenarios.c tests/model/trim_scenarios.c tests/model/span_scenarios.c tests/model/start_scenarios.c \
   tests/model/arena_scenarios.c tests/model/fork_scenarios.c
 model_headers = \
   tests/model/engine.h tests/model/expect.h tests/model/library.h tests/model/model.h tests/model/mutants.h tests/model/random.h tests/model/reference.h \
-  tests/model/scenarios.h tests/model/search.h tests/model/sites.h tests/model/source.h
+  tests/model/scenarios.h tests/model/search.h tests/model/sites.h tests/model/source.h tests/model/users.h
 
 EXTRA_DIST += $(model_checker) $(model_scenarios) $(model_headers) \
   tests/model/mutants.allow tests/model/check-logic.sh tests/model/scenarios.sh tests/model/check-verdicts.sh \

@@ -1,75 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /* Across the whole library: copse_trim against those who allocate, free and end; who is behind; statistics; and the
  * last resort. */
-#include "library.h"
 #include "scenarios.h"
 #include "size_class.h"
-#include "stats.h"
-
-static void *held[MODEL_THREADS][16];
-static int holds[MODEL_THREADS];
-
-static void take(void) {
-  void *p = take_slot();
-  if (p) held[model_thread()][holds[model_thread()]++] = p;
-}
-static void give(void) {
-  int me = model_thread();
-  if (holds[me]) give_slot(held[me][--holds[me]]);
-}
+#include "users.h"
 
 /* ---- setups ---- */
 
 static void fresh(void) {
-  library_setup();
+  users_setup();
   /* A trim goes through all pools, and the orders in which two threads lock idle ones multiply. */
   unsigned page = class_of_size(4096);
   model_commute(&copse_pools[SMALL + 1], (page - SMALL - 1) * sizeof copse_pools[0]);
   model_commute(&copse_pools[page + 1], (CLASSES - page - 1) * sizeof copse_pools[0]);
-  for (int i = 0; i < MODEL_THREADS; i++) holds[i] = 0;
-}
-/* The thread has n slots, and some more in its bundles. */
-static void own(int thread, int n) {
-  copse_self_ = &records[thread]->hot;
-  for (int i = 0; i < n; i++) {
-    void *p = copse_alloc(slot_size);
-    have_slot_of(thread, p);
-    held[thread][holds[thread]++] = p;
-  }
-}
-static void give_back(int thread, int n) {
-  copse_self_ = &records[thread]->hot;
-  while (n--) {
-    void *p = held[thread][--holds[thread]];
-    lose_slot_of(thread, p);
-    copse_free(p, slot_size);
-  }
 }
 static void cached(void) {
   fresh();
-  own(0, 4);
-  own(1, 3);
+  own(0, 4, 0);
+  own(1, 3, 1);
 }
 /* Thread 0's top and spare are full, and a bundle is in the recycler. */
 static void full(void) {
   fresh();
-  own(0, 12);
-  give_back(0, 9);
-  own(1, 1);
+  own(0, 12, 0);
+  free_own(0, 9);
+  own(1, 1, 1);
 }
 /* The same, and thread 0's top is full: what it frees next goes to the pool. */
 static void brimming(void) {
   fresh();
-  own(0, 16);
-  give_back(0, 12);
-  own(1, 1);
+  own(0, 16, 0);
+  free_own(0, 12);
+  own(1, 1, 1);
 }
 /* Slots of a page, none in the pool and no more memory: those that there are lie in thread 0's bundles. */
 static void all_in_bundles(void) {
   fresh();
   slot_size = 4096;
-  own(0, 8);
-  give_back(0, 8);
+  own(0, 8, 0);
+  free_own(0, 8);
 }
 static void at_the_limit(void) {
   all_in_bundles();
@@ -82,70 +51,20 @@ static void no_more_memory(void) {
 
 /* ---- threads ---- */
 
-static void trim(void) {
-  become();
-  copse_trim();
-}
 static void trim_without_record(void) {
   copse_self_ = &copse_cache_start.hot;
   copse_trim();
 }
-static void take_one(void) {
-  become();
-  take();
-}
 static void take_five(void) {
   become();
   for (int i = 0; i < 5; i++) take();
-}
-static void give_take(void) {
-  become();
-  give();
-  take();
-}
-static void give_two(void) {
-  become();
-  give();
-  give();
-}
-static void checkpoint(void) {
-  become();
-  copse_checkpoint();
 }
 static void give_checkpoint(void) {
   become();
   give();
   copse_checkpoint();
 }
-static void leave(void) {
-  become();
-  copse_cache_detach_owner(records[model_thread()]);
-  copse_self_ = &copse_cache_exited.hot;
-}
-static void give_leave(void) {
-  become();
-  give();
-  leave();
-}
-static void idle(void) {}
-/* Who is not behind has flushed: then what it had is in the pool. */
-static void trim_and_ask(void) {
-  become();
-  copse_trim();
-  if (copse_trim_pending() == 0) check(copse_cache_count(SMALL) == 0);
-}
 static void ask(void) { check(copse_trim_pending() <= MODEL_THREADS); }
-static struct copse_stats stats[MODEL_THREADS];
-static void look(void) {
-  struct copse_stats *s = &stats[model_thread()];
-  copse_stats_take(s);
-  const struct copse_class_stats *c = &s->classes[SMALL];
-  check(c->free + c->detached + c->uncommitted + c->lost <= 64 * c->blocks && s->threads <= MODEL_THREADS + 1);
-}
-static void reclaim(void) {
-  become();
-  copse_trim_reclaim_owner(records[model_thread()]);
-}
 
 /* ---- final checks ---- */
 
