@@ -85,6 +85,17 @@ adopt() {
   fi
 }
 
+# same_objects MORE-THAN FOLDER FOLDER: both have the same objects, to the byte, and more than so many.
+same_objects() {
+  local object bad=0 n=0
+  for object in "$2"/*.o; do
+    cmp "$object" "$3/${object##*/}" || bad=1
+    n=$((n + 1))
+  done
+  printf '%s objects\n' "$n"
+  [ "$n" -gt "$1" ] && [ "$(cd "$2" && echo *.o)" = "$(cd "$3" && echo *.o)" ] && return "$bad"
+}
+
 finish() {
   printf '1..%d\n' "$tap_count"
   [ "$tap_failed" = 0 ]

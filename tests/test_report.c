@@ -4,6 +4,7 @@
 #include "check.h"
 #include "copse.h"
 #include "report.h"
+#include "report_place.h"
 
 #if INSTRUMENTED
 
@@ -102,6 +103,37 @@ static void test_threads_are_told_apart(void **state) {
   assert_int_equal(sscanf(strstr(said, "freed by "), "freed by thread %u:", &freed), 1);
   assert_int_equal(here, allocated);
   assert_int_not_equal(here, freed);
+}
+
+/* Of two that free at the same time the first has not noted yet who it is. */
+static void *note_later(void *side) {
+  usleep(50000);
+  __atomic_store_n(&((struct side *)side)->state, (u8)SIDE_QUARANTINE, __ATOMIC_RELEASE);
+  return NULL;
+}
+
+static int in_the_midst(void *notes) {
+  pthread_t thread;
+  char *p = hidden_pointer(allocate_it(64));
+  free_it(p, 64);
+  struct side *side = copse_place_of(p).side;
+  __atomic_store_n(&side->state, (u8)SIDE_BUSY, __ATOMIC_RELEASE);
+  if (notes) pthread_create(&thread, NULL, note_later, side);
+  copse_report_describe(p);
+  if (notes) pthread_join(thread, NULL);
+  return 0;
+}
+
+static void test_a_moment_for_who_frees_it(void **state) {
+  (void)state;
+  bool notes = true;
+  assert_int_equal(in_child_saying(in_the_midst, &notes, said, sizeof said), 0);
+  assert_non_null(strstr(said, ", freed, in quarantine\n"));
+  assert_non_null(strstr(said, "\n  freed by thread "));
+  /* And no more than a moment. */
+  assert_int_equal(in_child_saying(in_the_midst, NULL, said, sizeof said), 0);
+  assert_non_null(strstr(said, ", being allocated or freed\n"));
+  assert_null(strstr(said, "\n  freed by thread "));
 }
 
 /* ---- what follows ---- */
@@ -313,6 +345,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_whole_of_it),
     cmocka_unit_test(test_threads_are_told_apart),
+    cmocka_unit_test(test_a_moment_for_who_frees_it),
     cmocka_unit_test(test_trap),
     cmocka_unit_test(test_handler),
     cmocka_unit_test(test_nowhere_to_say_it),

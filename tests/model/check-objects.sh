@@ -14,15 +14,7 @@ copy() {
 }
 configured() { mkdir "$scratch/$1/b" && cd "$scratch/$1/b" && ../configure --disable-shared CC="${CC:-gcc}" CFLAGS='-O2 -g0' >log 2>&1; }
 built() { make -s -C "$scratch/$1/b" "${@:2}" >>"$scratch/$1/b/log" 2>&1 || { tail "$scratch/$1/b/log" && return 1; }; }
-same() {
-  local object bad=0 n=0
-  for object in "$scratch/with/b/lib"/*.o; do
-    cmp "$object" "$scratch/without/b/lib/${object##*/}" || bad=1
-    n=$((n + 1))
-  done
-  printf '%s objects\n' "$n"
-  [ "$n" -gt 40 ] && [ "$(cd "$scratch/with/b/lib" && echo *.o)" = "$(cd "$scratch/without/b/lib" && echo *.o)" ] && return "$bad"
-}
+same() { same_objects 40 "$scratch/with/b/lib" "$scratch/without/b/lib"; }
 no_hook() { ! nm "$scratch/with/b/lib"/*.o | grep -E '__tsan_|model_'; }
 
 check "a copy" copy with
