@@ -52,7 +52,7 @@ static void work(void *argument) {
     if (kind == API_TUNE && op.which % 14 == 9) kind = API_TRIM;
     if (kind == API_COOLDOWN) kind = API_FREE_MANY;
     /* Others may change what a tune has just set. */
-    if (kind == API_TUNE) copse_tune_set(op.value & 1 ? "recycler" : "depth_1k", op.value & 1 ? op.more % 8 : 4 + op.more % 61);
+    if (kind == API_TUNE) copse_tune_set(op.value & 1 ? "recycler" : "depth_1k", op.value & 1 ? op.more % 8 : 4 + op.more % 117);
     else if (!api_do(m, &op, kind)) pass(m, &op);
   }
   model_check(m);

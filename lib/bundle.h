@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bundle: up to 64 slot addresses, out of band, on a 1 KB boundary.  Its memory is never unmapped.
+ * A bundle: up to 120 slot addresses, out of band, on a 1 KB boundary.  Its memory is never unmapped.
  *
- *   0        448    456     464      472    480           504    512                     1024
- *   |  none  | next | batch | bottom | held | made .. | - | NULL | slot 0 .. slot 63 |
+ *   0      8       16       24     32          48  56     64                      1024
+ *   | next | batch | bottom | held | made .. | - | NULL | slot 0 .. slot 119 |
  *
  * A bundle of depth d uses the upper d slots; the word below them is NULL.  A bundle of class c is a promise: every slot
  * in it is at least that large and that aligned.
@@ -17,13 +17,12 @@
 #include "atomic.h"
 #include "held.h"
 
-enum { BUNDLE_BYTES = 1024, BUNDLE_SLOTS = 64 };
+enum { BUNDLE_BYTES = 1024, BUNDLE_SLOTS = 120 };
 
 struct bundle {
-  char unused[448];
   struct bundle *next;  /* in a recycler: the one below.  Atomic, relaxed: a pop that lost reads a stale one, and retries */
   struct bundle *batch; /* of empties: the next in this thread's list, or in the batch */
-  void **bottom;        /* &slot[64 - depth] */
+  void **bottom;        /* &slot[120 - depth] */
   u64 held;             /* slots at `bottom` that are in no other place, while the bundle is in a hand: see held.h */
   struct bundle *made;  /* of the first of those made at once: the first of those made before */
   u64 made_count;       /* and how many they are */
@@ -32,7 +31,7 @@ struct bundle {
   void *slot[BUNDLE_SLOTS];
 };
 static_assert(sizeof(struct bundle) == BUNDLE_BYTES, "a bundle is 1 KB");
-static_assert(offsetof(struct bundle, null) == 504 && offsetof(struct bundle, slot) == 512, "NULL stands below the slots");
+static_assert(offsetof(struct bundle, null) == 56 && offsetof(struct bundle, slot) == 64, "NULL stands below the slots");
 
 /* The bundle that `top` points into; of a full one it is the byte behind. */
 static inline struct bundle *bundle_of(void **top) {
@@ -45,7 +44,7 @@ static inline unsigned bundle_depth(const struct bundle *b) {
 }
 static inline unsigned bundle_count(const struct bundle *b, void **top) { return (unsigned)(top - bundle_bottom(b)); }
 
-/* Makes an empty bundle that holds `depth` slots, 1 to 64. */
+/* Makes an empty bundle that holds `depth` slots, 1 to 120. */
 static inline void bundle_open(struct bundle *b, unsigned depth) {
   void **bottom = b->slot + BUNDLE_SLOTS - depth;
   store_relaxed(&b->bottom, bottom);

@@ -142,7 +142,8 @@ void *copse_cache_refill_owner(struct cache *c, unsigned class) {
   unsigned limit = depth_limit(class), depth = c->depth[class] ? 2u * c->depth[class] : DEPTH_FIRST;
   if (depth > limit) depth = limit;
   bundle_open(b, depth);
-  count = copse_direct_take(region_at(c->arena, class), depth, b->bottom, &b->held);
+  /* A block's worth at most: from a vacant one that is all of it, and what is freed first finds room. */
+  count = copse_direct_take(region_at(c->arena, class), min_u64(depth, 64), b->bottom, &b->held);
   if (!count) {
     empty_put(c, b);
     return NULL;

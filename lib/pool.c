@@ -8,6 +8,9 @@
 
 struct pool copse_pools[CLASS_REGIONS];
 
+/* Slots that one lock hold puts, at most: a bundle's. */
+enum { PUT_MOST = 120 };
+
 static struct lock arenas_lock = LOCK_INITIALIZER(RANK_ARENAS);
 static u32 arenas; /* with pools */
 
@@ -275,9 +278,9 @@ static inline void free_bits_locked(struct pool *p, bool runs, bool slotwise, u6
 }
 
 void copse_pool_put_held(struct pool *p, unsigned n, void *const slots[], u64 *held) {
-  u64 at[64];
+  u64 at[PUT_MOST];
   while (n) {
-    unsigned some = n < 64 ? n : 64;
+    unsigned some = n < PUT_MOST ? n : PUT_MOST;
     for (unsigned i = 0; i < some; i++) {
       at[i] = pool_slot(p, slots[i]);
       __builtin_prefetch(pool_word(p, at[i] >> 6), 1);

@@ -25,8 +25,9 @@
 #define ZERO_PAST_CACHE 16384
 /* What the recycler of one class may hold at most, of each arena, beside its cap in bundles. */
 #define RECYCLER_BYTES ((u64)4 << 20)
-/* A thread opens its first bundle of a class this deep, and doubles from there. */
-#define DEPTH_FIRST 4
+/* A thread opens its first bundle of a class this deep, and doubles from there: to 56 and 112 in a bundle of up to 120, so that
+ * what was freed last comes out first whatever the bundle grew from. */
+#define DEPTH_FIRST 7
 /* Bytes that one lock hold of a trim detaches at most. */
 #define TRIM_BATCH ((u64)2 << 20)
 /* Blocks that one lock hold of a trim looks at, at most. */
@@ -56,10 +57,10 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
 /* A fork takes the lock of each pool, and TSan ends a program that holds 64. */
 #define ARENAS_DEFAULT (COMPILED_WITH_TSAN ? 1 : ARENAS_MOST)
 #define COPSE_PARAMETERS(X) \
-  X(depth_1k, 64, 4, 64, false)     /* slots in a bundle, classes up to 1 KB */ \
-  X(depth_8k, 32, 2, 64, false)     /* above, up to 8 KB */ \
-  X(depth_64k, 8, 1, 64, false)     /* above, up to 64 KB */ \
-  X(depth_1m, 2, 1, 64, false)      /* above, up to 1 MB */ \
+  X(depth_1k, 112, 4, 120, false)   /* slots in a bundle, classes up to 1 KB */ \
+  X(depth_8k, 56, 2, 120, false)    /* above, up to 8 KB */ \
+  X(depth_64k, 28, 1, 120, false)   /* above, up to 64 KB */ \
+  X(depth_1m, 2, 1, 120, false)     /* above, up to 1 MB */ \
   X(recycler, 16, 0, 1000, false)   /* full bundles that a class's recycler keeps, of each arena */ \
   X(growth_min, (u64)64 << 10, 4096, (u64)1 << 30, false) /* bytes that a pool's first growth step commits */ \
   X(growth_max, (u64)16 << 20, 4096, (u64)1 << 30, false) /* and that any later one does at most */ \

@@ -36,7 +36,7 @@ static void work(struct hand *hand) {
 
 static void one_round(struct hand *hand) {
   /* Shallow bundles change places often. */
-  require(copse_tune_set("depth_1k", random_below(&hand->random, 2) ? 4 : 64) == 0);
+  require(copse_tune_set("depth_1k", random_below(&hand->random, 2) ? 4 : 120) == 0);
   require(copse_tune_set("recycler", random_below(&hand->random, 2) ? 1 : 16) == 0);
   few = random_below(&hand->random, 2);
   left = WORKERS;

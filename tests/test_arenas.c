@@ -159,13 +159,13 @@ FRESH(with_one_arena_lines_are_shared) {
 }
 
 FRESH(what_is_freed_elsewhere_comes_home_without_the_lock) {
-  enum { DEPTH = 64, N = 10 * DEPTH };
+  enum { DEPTH = 112, N = 10 * DEPTH };
   struct worker w;
   static struct copse_stats stats;
   unsigned class = class_of_size(64);
   begin();
   worker_start(&w);
-  heap[0] = (struct heap){.size = 64, .n = N + 4 + 8 + 16 + 32 + 64};
+  heap[0] = (struct heap){.size = 64, .n = N + 7 + 14 + 28 + 56 + DEPTH};
   worker_do(&w, fill, &heap[0]);
   unsigned arena = heap[0].arena;
   /* This thread's bundle for that arena deepens first; then each full one goes to the recycler of the arena. */

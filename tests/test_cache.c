@@ -230,22 +230,22 @@ FRESH(empty_bundles_go_round) {
 /* ---- depth that is changed while bundles are out ---- */
 
 FRESH(depth_is_lowered) {
-  const unsigned class = 7;
+  const unsigned class = 7, full = limit_of(class);
   heap.class = class;
   heap_take(&heap, 5000);
   heap_give(&heap, 2000);
-  CHECK(depth(class) == 64);
+  CHECK(depth(class) == full);
   copse_tunables.depth_1k = 8;
-  heap_give(&heap, 64 * 3);
+  heap_give(&heap, full * 3);
   /* Bundles that were opened since are as deep as it says now. */
   CHECK(depth(class) == 8);
   heap_balance(&heap);
   heap_take(&heap, 5000);
   CHECK(depth(class) <= 8);
   heap_balance(&heap);
-  copse_tunables.depth_1k = 64;
+  copse_tunables.depth_1k = full;
   heap_give(&heap, 5000);
-  CHECK(depth(class) == 64);
+  CHECK(depth(class) == full);
   heap_take(&heap, 3000);
   heap_balance(&heap);
   heap_give(&heap, heap.n);
@@ -263,7 +263,7 @@ FRESH(depths_at_random) {
       heap_take(&heap, min_u64(n, 20000 - heap.n));
     else
       heap_give(&heap, min_u64(n, heap.n));
-    if (n % 7 == 0) copse_tunables.depth_1k = 4 + n % 61;
+    if (n % 7 == 0) copse_tunables.depth_1k = 4 + n % 117;
     if (n % 11 == 0) copse_tunables.recycler = n % 13;
     if (n % 101 == 0) copse_trim();
     if (i % 16 == 0) heap_balance(&heap);
@@ -309,10 +309,10 @@ FRESH(follow_flushes_once_a_generation) {
   CHECK(copse_cache_holds(mine()));
   /* An exchange follows by itself: refill, and spill. */
   add_relaxed(&copse_generation, (u64)1);
-  heap_take(&heap, 100);
+  heap_take(&heap, 200);
   CHECK(mine()->seen == copse_generation);
   add_relaxed(&copse_generation, (u64)1);
-  heap_give(&heap, 200);
+  heap_give(&heap, 300);
   CHECK(mine()->seen == copse_generation);
   heap_balance(&heap);
 }

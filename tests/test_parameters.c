@@ -10,10 +10,10 @@ static const struct {
   const char *name;
   uint64_t initial, least, greatest;
 } documented[] = {
-  {"depth_1k", 64, 4, 64},
-  {"depth_8k", 32, 2, 64},
-  {"depth_64k", 8, 1, 64},
-  {"depth_1m", 2, 1, 64},
+  {"depth_1k", 112, 4, 120},
+  {"depth_8k", 56, 2, 120},
+  {"depth_64k", 28, 1, 120},
+  {"depth_1m", 2, 1, 120},
   {"recycler", 16, 0, 1000},
   {"growth_min", 65536, 4096, 1 << 30},
   {"growth_max", 16777216, 4096, 1 << 30},

@@ -148,7 +148,7 @@ FRESH(what_a_blocked_thread_does_not_work_on_is_taken) {
   u64 cached = copse_cache_count(class);
   CHECK(cached > 3 * 64 && recycler_count(recycler_of(class, 0)) > 0);
   copse_trim();
-  CHECK(copse_cache_count(class) <= 64 && recycler_count(recycler_of(class, 0)) == 0);
+  CHECK(copse_cache_count(class) <= copse_tunables.depth_1k && recycler_count(recycler_of(class, 0)) == 0);
   CHECK(copse_trim_pending() == 1);
   balance_empty();
   worker_do(&w, take_and_give, &h); /* it goes on as if nothing had been */

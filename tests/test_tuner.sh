@@ -21,7 +21,7 @@ holds() {
   [ -n "$n" ] && test "$n" "$3" "$4"
 }
 
-for objects in 1300 6000 16400; do
+for objects in 2250 10500 28700; do
   check "bursts of $objects: it runs" figures steady --objects $objects
   check "bursts of $objects: of the bundles went by the pools at first more than 20 %" holds steady first_share -gt 20
   check "bursts of $objects: at last less than 5 %" holds steady last_share -lt 5
@@ -35,11 +35,11 @@ check "small bursts: it runs" figures least --objects 10 --steps 4000
 check "small bursts: it goes down, to its bound and no further" holds least recycler -eq 4
 check "small bursts: it never turns" holds least turns -eq 0
 for every in 8 40 60 100; do
-  check "up and down each $every steps: it runs" figures wave --objects 6000 --then 300 --every $every
+  check "up and down each $every steps: it runs" figures wave --objects 10500 --then 525 --every $every
   check "up and down each $every steps: it turns a few times at most" holds wave turns -le 4
 done
 # Planted: without patience it follows each turn.
-check "a hasty one: it runs" figures hasty --objects 6000 --then 300 --every 40 --hasty
+check "a hasty one: it runs" figures hasty --objects 10500 --then 525 --every 40 --hasty
 check "a hasty one is seen to turn again and again" holds hasty turns -gt 20
 usage() { local status=0; "$tuner" "$@" >/dev/null 2>&1 || status=$?; [ $status = 64 ]; }
 check "options that it does not know are refused" usage --fast

@@ -86,7 +86,7 @@ static void one_each(void) {
 static void full(int thread) {
   own(thread, 12, thread);
   free_own(thread, 8);
-  check(records[thread]->hot.top[SMALL] == bundle_of(records[thread]->hot.top[SMALL])->slot + 64);
+  check(records[thread]->hot.top[SMALL] == bundle_of(records[thread]->hot.top[SMALL])->slot + BUNDLE_SLOTS);
   check((records[thread]->spare[SMALL] & SPARE_COUNT) == 4 && !recycler_count(&copse_recyclers[SMALL]));
 }
 static void both_full(void) {
