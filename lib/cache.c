@@ -10,7 +10,7 @@ struct bundle copse_bundle_dummy __attribute__((aligned(BUNDLE_BYTES))) = {
 /* Every top that may be read through these at the dummy's end: full, and with a NULL below. */
 #define D copse_bundle_dummy.slot + BUNDLE_SLOTS
 #define D8 D, D, D, D, D, D, D, D
-#define DUMMY_HOT {.hot = {{D8, D8, D8, D8, D8, D8, D8, D8}, 0, 63}}
+#define DUMMY_HOT {.hot = {0, 63, {D8, D8, D8, D8, D8, D8, D8, D8}}}
 struct cache copse_cache_start = DUMMY_HOT, copse_cache_exited = DUMMY_HOT;
 
 struct recycler copse_recyclers[CLASS_REGIONS];

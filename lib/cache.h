@@ -23,12 +23,21 @@
 #include "region.h"
 #include "size_class.h"
 
+/*
+ * Where in its page a record's hot part begins.  A load waits for an older store that agrees with it in the low 12 bits until
+ * that is in the first cache; the first store to a new object takes a cache miss, and objects begin on multiples of 16, many of
+ * them on multiples of 64 to 4096.  So what each call reads stands where few of them begin.
+ * Source: Intel 64 and IA-32 Architectures Optimization Reference Manual, "4-KByte aliasing"; doc/PERFORMANCE has what it costs.
+ */
+#define HOT_OFFSET 0x208
+#define RECORD_ALIGNMENT 4096
+
 struct cache {
   /* Owner; tops are read by others. */
-  struct copse_hot_ hot;
-  struct bundle *empties;        /* linked by `batch` */
-  unsigned empties_count;
   u8 depth[COPSE_TOPS_];         /* of the bundle that was opened last; 0: none since the last flush */
+  struct bundle *empties;        /* linked by `batch` */
+  struct copse_hot_ hot;
+  unsigned empties_count;
   u64 refills, flushes, pops, pushes; /* read by statistics */
 
   /* Owner writes, trim reads. */
@@ -41,7 +50,8 @@ struct cache {
   /* Constant once it is in the registry. */
   unsigned number, arena;
   struct cache *next;
-} __attribute__((aligned(APART)));
+} __attribute__((aligned(RECORD_ALIGNMENT)));
+static_assert(offsetof(struct cache, hot) == HOT_OFFSET, "few objects begin where the hot part stands");
 
 hidden extern struct cache copse_cache_start, copse_cache_exited;
 /* By region: what is in them comes from there, but for what was borrowed. */
@@ -114,7 +124,7 @@ hidden bool copse_cache_holds(const struct cache *c);
  * hands is counted as lost. */
 hidden void copse_cache_fork_child(struct cache *mine);
 
-static inline struct cache *cache_of_hot(struct copse_hot_ *hot) { return (struct cache *)(void *)hot; }
+static inline struct cache *cache_of_hot(struct copse_hot_ *hot) { return (struct cache *)(void *)((char *)hot - HOT_OFFSET); }
 static inline bool hot_is_dummy(const struct copse_hot_ *hot) {
   return hot == &copse_cache_start.hot || hot == &copse_cache_exited.hot;
 }

@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 /*
- * The first bytes of a thread's cache.  Only its thread writes them, but for `key` and `bits`, which are constant.
+ * What the hot path reads of a thread's cache.  Only its thread writes it, but for `key` and `bits`, which are constant.
  *
  *   p:           [ reservation ][ arena : 3 ][ class : 6 ][ offset : bits ]
  *   p ^ key:     [      0      ][ 0: mine   ][ class     ][ offset        ]
@@ -35,9 +35,9 @@ extern "C" {
  */
 enum { COPSE_TOPS_ = 512 };
 struct copse_hot_ {
-  void **top[COPSE_TOPS_]; /* other threads may read them; NULL, which is on a boundary: full, and never read */
   uintptr_t key; /* of the thread's arena */
   uint64_t bits; /* of a region's offset; 63 before a thread's first allocation: then each place is that of the first top, full */
+  void **top[COPSE_TOPS_]; /* other threads may read them; NULL, which is on a boundary: full, and never read */
 };
 
 #ifdef COPSE_TLS_DYNAMIC

@@ -21,7 +21,7 @@ static void settle(struct cache *c, unsigned number) {
 }
 
 static struct cache *record_make(void) {
-  struct cache *c = copse_region_own_committed(sizeof *c, APART);
+  struct cache *c = copse_region_own_committed(sizeof *c, RECORD_ALIGNMENT);
   if (!c) return NULL;
   /* Its own; the neighbours' are NULL until they are used. */
   for (unsigned place = 0; place < ARENA_REGIONS; place++) store_relaxed(&c->hot.top[place], dummy_top());

@@ -30,6 +30,8 @@ FRESH(taken_left_and_taken_again) {
   CHECK(a && b && a != b && a->taken && b->taken && records() == 2);
   CHECK((uptr)a % APART == 0 && region_of(a) == region_own());
   CHECK(a->hot.key == (uptr)region_base(region_at(a->arena, 0)) && a->hot.bits == copse_regions.bits);
+  /* Where few objects begin: see cache.h. */
+  CHECK(((uptr)&a->hot & (RECORD_ALIGNMENT - 1)) == HOT_OFFSET && cache_of_hot(&a->hot) == a);
   CHECK(!copse_cache_holds(a) && a->seen == copse_generation);
   for (unsigned i = 0; i < COPSE_TOPS_; i++) CHECK(a->hot.top[i] == (i < ARENA_REGIONS ? dummy_top() : NULL));
   CHECK(a->arena == 0 && b->arena == 1 % copse_regions.arenas);
