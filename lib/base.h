@@ -40,6 +40,15 @@ typedef uintptr_t uptr;
 /* What two cores write must be this far apart: x86-64 prefetches lines in pairs. */
 #define APART 128
 
+/* Asks for the line of `p`, to be written.  Any address; where the processor does not know the instruction, it does nothing. */
+static inline void prefetch_write(const void *p) {
+#if defined(__x86_64__)
+  __asm__ volatile("prefetchw (%0)" : : "r"(p));
+#else
+  __builtin_prefetch(p, 1);
+#endif
+}
+
 static inline u64 min_u64(u64 a, u64 b) { return a < b ? a : b; }
 static inline u64 max_u64(u64 a, u64 b) { return a > b ? a : b; }
 /* pre: `unit` is a power of two. */

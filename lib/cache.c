@@ -118,6 +118,21 @@ static void retire(struct cache *c, unsigned class, struct bundle *b) {
 
 /* ---- alloc ---- */
 
+/*
+ * The bundle may come from another processor, and so may the objects: their lines are asked for together, or else each would be
+ * waited for at the first store to its object.  Slots of a page and more begin at the same few places of a cache and would drive
+ * one another out; of those the addresses are enough.
+ */
+static void fetch(const struct bundle *b, unsigned class) {
+  void *const *bottom = bundle_bottom(b);
+  bool small = class_size(class) < SLOTWISE_SIZE;
+  for (void *const *slot = b->slot + BUNDLE_SLOTS; slot-- > bottom;)
+    if (small)
+      prefetch_write(*slot);
+    else if (((uptr)slot & 63) == 0)
+      __builtin_prefetch(slot);
+}
+
 void *copse_cache_refill_owner(struct cache *c, unsigned class) {
   copse_cache_follow_owner(c);
   unsigned count;
@@ -135,6 +150,7 @@ void *copse_cache_refill_owner(struct cache *c, unsigned class) {
     retire(c, class, b);
     count_owner(&c->pops, 1);
     if (c->depth[class] < bundle_depth(full)) c->depth[class] = (u8)bundle_depth(full);
+    fetch(full, class);
     return top_put_and_pop(c, class, full, bundle_depth(full));
   }
   if (!b) b = empty_take(c);
