@@ -3,6 +3,7 @@
 #include "api.h"
 #include "copse.h"
 #include "expect.h"
+#include "region.h"
 #include "trim.h"
 #include "tune.h"
 
@@ -22,10 +23,10 @@ static void check(const struct copse_stats *stats, const struct model *const mod
   expect(emptied ? live == wanted : live >= wanted);
 }
 #else
-/* What is aligned beyond the largest class is a span, however small; COPSE_CLASSES stands for those. */
+/* What is aligned beyond the largest class is a span, however small, and what grew; COPSE_CLASSES stands for those. */
 static unsigned class_of(const struct copse_stats *stats, const struct live *l) {
   unsigned class = 0;
-  if (l->alignment > COPSE_CLASS_SIZE_MAX) return COPSE_CLASSES;
+  if (region_of(l->at) >= region_spans()) return COPSE_CLASSES;
   while (class < COPSE_CLASSES && stats->classes[class].size != l->usable) class++;
   return class;
 }

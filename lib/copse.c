@@ -152,18 +152,33 @@ static bool stays(u64 region, u64 size) {
   return there == class || (there > class && is_power_of_two(room) && size > room / 2);
 }
 
+/*
+ * What grows from REALLOC_SPAN on is likely to grow on: it becomes a span, which from there grows by pages and not by copies.
+ * NULL: it is not such a one, or no span is to be had; a class may still serve it.
+ */
+static void *becomes_span(u64 region, u64 size) {
+  if (region >= region_spans() || class_size(region_class(region)) < REALLOC_SPAN || size <= class_size(region_class(region)) ||
+      size > COPSE_CLASS_SIZE_MAX)
+    return NULL;
+  int saved = errno;
+  void *p = copse_span_alloc(size, 1, false);
+  errno = saved;
+  return p;
+}
+
 void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
   if (INSTRUMENTED) return copse_guard_realloc(SITE("copse_realloc"), ptr, old_size, new_size);
   if (!ptr) return copse_alloc(new_size);
   u64 region = region_of(ptr);
   if (stays(region, new_size)) return ptr;
-  if (new_size > COPSE_CLASS_SIZE_MAX && region >= region_spans()) {
+  if (region >= region_spans() && (new_size > COPSE_CLASS_SIZE_MAX || new_size >= old_size)) {
     int saved = errno;
     void *moved = new_size <= PTRDIFF_MAX ? copse_span_resize(ptr, new_size) : NULL;
     errno = saved;
     if (moved) return moved;
   }
-  void *fresh = copse_alloc(new_size);
+  void *fresh = becomes_span(region, new_size);
+  if (!fresh) fresh = copse_alloc(new_size);
   if (unlikely(!fresh)) return NULL;
   memcpy(fresh, ptr, min_u64(old_size, new_size));
   copse_hot_free_by_address_(ptr);

@@ -71,8 +71,8 @@ COPSE_API void *copse_alloc_aligned(size_t size, size_t alignment)
 /*
  * Changes the size of the allocation at `ptr` from `old_size` to `new_size` bytes, moving it where it must: the contents
  * up to the lesser of both stay.  A `new_size` of 0 is served as 1 and does not free.  A `ptr` of NULL with an `old_size`
- * of 0 allocates.  Large allocations grow by remapping pages (mremap(2)), without a copy.  An alignment beyond that of
- * copse_alloc is lost when the allocation moves.
+ * of 0 allocates.  What grows from 64 KB on is moved once, and from there grows by pages, added behind it or moved
+ * by mremap(2), without a copy.  An alignment beyond that of copse_alloc is lost when the allocation moves.
  * Returns NULL with ENOMEM when there is no memory; then the old allocation is untouched.
  * pre: `ptr` is NULL or live; `old_size` is a size that copse_free would take for it.
  */

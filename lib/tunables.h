@@ -23,6 +23,8 @@
 #define SLOTWISE_SIZE 4096
 /* Zeroed requests of this size and more go past the cache, to memory known to be zero. */
 #define ZERO_PAST_CACHE 16384
+/* An allocation of a class of this size and more becomes a span when it grows. */
+#define REALLOC_SPAN ((u64)64 << 10)
 /* What the recycler of one class may hold at most, of each arena, beside its cap in bundles. */
 #define RECYCLER_BYTES ((u64)4 << 20)
 /* A thread opens its first bundle of a class this deep, and doubles from there: to 56 and 112 in a bundle of up to 120, so that

@@ -132,6 +132,54 @@ FRESH(large_ones_grow_without_a_copy) {
 }
 
 /* A random walk over sizes, many allocations at once. */
+/* "What grows from 64 KB on does so without a copy": it moves once, and then only if something stands behind it. */
+FRESH(what_grows_from_64_kb_on_moves_once) {
+  if (INSTRUMENTED) {
+    figure("resized by hand in the instrumented library", "always moved");
+    return;
+  }
+  unsigned moves = 0;
+  size_t size = 65536;
+  unsigned char *p = copse_alloc(size);
+  fill(p, size, 9);
+  for (; size < (64 << 20); size += size / 3) {
+    size_t before = size < 65536 ? size : 65536;
+    unsigned char *q = copse_realloc(p, size, size + size / 3);
+    CHECK(q && filled(q, before, 9));
+    moves += q != p;
+    p = q;
+  }
+  CHECK(moves == 1);
+  /* Less again: back in a class, and from there once more. */
+  p = copse_realloc(p, size, 100000);
+  CHECK(p && filled(p, 65536, 9));
+  p = copse_realloc(p, 100000, 200000);
+  CHECK(p && filled(p, 65536, 9));
+  copse_free(p, 200000);
+  balance_empty();
+  figure("from 64 KB to 64 MB by thirds", "%u move", moves);
+}
+
+/* Where no span is to be had, a class serves. */
+FRESH(growth_without_spans) {
+  void *span[200];
+  unsigned n = 0;
+  if (INSTRUMENTED) return;
+  CHECK(copse_tune_set("reserve", (uint64_t)1 << 27) == 0);
+  while (n < 200 && (span[n] = copse_alloc((2 << 20) - 4096))) n++;
+  CHECK(n > 0 && n < 200);
+  unsigned char *p = copse_alloc(65536);
+  fill(p, 65536, 5);
+  for (size_t size = 65536; size < 400000; size += size / 3) {
+    p = copse_realloc(p, size, size + size / 3);
+    CHECK(p && copse_usable_size(p) == copse_good_size(size + size / 3));
+  }
+  CHECK(filled(p, 65536, 5));
+  copse_free_unsized(p);
+  while (n) copse_free_unsized(span[--n]);
+  balance_empty();
+}
+
 FRESH(resizing_at_random) {
   enum { N = 64 };
   unsigned char *p[N] = {0};
@@ -351,6 +399,8 @@ int main(void) {
     cmocka_unit_test(resizing_to_and_from_nothing),
     cmocka_unit_test(a_refused_resize_leaves_all_as_it_was),
     cmocka_unit_test(large_ones_grow_without_a_copy),
+    cmocka_unit_test(what_grows_from_64_kb_on_moves_once),
+    cmocka_unit_test(growth_without_spans),
     cmocka_unit_test(resizing_at_random),
     cmocka_unit_test(batches_are_many_single_calls),
     cmocka_unit_test(a_batch_that_the_system_cuts_short),
