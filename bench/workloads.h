@@ -8,6 +8,7 @@
 /* name, what it does */
 #define WORKLOADS(X)                                                                                                   \
   X(pair, "allocate, touch, free: one size")                                                                           \
+  X(empty, "two calls that do nothing: what no allocator that is called can be faster than")                             \
   X(batch, "allocate a batch, free it in order, reversed or at random")                                                \
   X(churn, "replace random objects of a working set")                                                                  \
   X(cold, "free in random order what is in no cache, and allocate as much again")                                      \
