@@ -56,6 +56,7 @@ copse_unit_tests += \
   tests/test_batch \
   tests/test_copse_resize \
   tests/test_copse_service \
+  tests/test_walk \
   tests/test_no_touch \
   tests/test_conservation \
   tests/test_many \
