@@ -232,8 +232,8 @@ COPSE_API int copse_heap_walk(int (*visit)(const struct copse_block *blocks, siz
   __attribute__((nonnull(1)));
 
 /*
- * Writes what such a walk finds to a file descriptor, as lines of text; copse_heap_write(3) has the format.  It allocates nothing,
- * writes 4 KB at a time, goes on after EINTR and short writes, and needs less than 8 KB of stack.
+ * Writes what such a walk finds to a file descriptor, as lines of text; copse_heap_write(3) has the format, and copse-map(1)
+ * draws it.  It allocates nothing, writes 4 KB at a time, goes on after EINTR and short writes, and needs less than 8 KB of stack.
  * Returns 0; or -1 with the errno of write(2), when some of it may have been written.
  */
 COPSE_API int copse_heap_write(int fd);
