@@ -15,7 +15,7 @@
 static const char usage[] =
   "Usage: copse-map [OPTION]... [FILE]\n"
   "Draws what is in use and what is free of a program's memory, block by block, from a snapshot in FILE or standard input:\n"
-  "of copse_heap_write.\n"
+  "of copse_heap_write, or of copse-run --map.\n"
   "\n"
   "  --svg          as SVG, for a browser; what standard output gets if it is no terminal\n"
   "  --terminal     as lines of text, in colours where it is a terminal and NO_COLOR is not set\n"
