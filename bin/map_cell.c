@@ -2,7 +2,7 @@
 /* Blocks gathered to cells, and what is said of a cell. */
 #include "map.h"
 
-const char *const map_shade_text[SHADES] = {"free, no pages", "free", "in use: to 25 %", "to 50 %", "to 75 %", "below 100 %", "all"};
+const char *const map_shade_text[SHADES] = {"no pages", "free", "used: to 25 %", "to 50 %", "to 75 %", "to 99 %", "all"};
 
 struct tally map_tally(const struct map *map, size_t first, size_t count) {
   struct tally t = {.blocks = count};

@@ -98,7 +98,7 @@ static void put_head(FILE *out, const struct map *map, size_t gather) {
   for (unsigned shade = 0; shade < SHADES; shade++) {
     fprintf(out, "<rect class=\"s%u\" x=\"%u\" y=\"70\" width=\"12\" height=\"12\"/><text class=\"small\" x=\"%u\" y=\"80\">%s</text>\n", shade,
             x, x + 17, map_shade_text[shade]);
-    x += shade <= LEAST ? 115 : 95;
+    x += 105;
   }
   fputs("</g>\n", out);
 }

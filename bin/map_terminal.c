@@ -5,7 +5,7 @@
 /* Of the 256 colours; and without colours. */
 static const unsigned char colour[SHADES] = {240, 214, 195, 153, 111, 69, 27};
 static const char letter[SHADES] = {'_', '.', '-', '+', '*', '%', '#'};
-enum { LABEL = 32 };
+enum { LABEL = 33 };
 
 static void put_cell(FILE *out, enum shade shade, bool colours) {
   if (colours) fprintf(out, "\033[48;5;%um ", colour[shade]);
@@ -32,7 +32,7 @@ void map_terminal(const struct map *map, FILE *out, unsigned columns, bool colou
   for (unsigned group = 0; group < GROUPS; group++)
     if (group_count(map, group)) put_group(map, out, group, room, colours);
   for (unsigned shade = 0; shade < SHADES; shade++) {
-    if (shade) fputs(", ", out);
+    if (shade) fputs("  ", out);
     put_cell(out, shade, colours);
     fprintf(out, "%s %s", colours ? "\033[0m" : "", map_shade_text[shade]);
   }

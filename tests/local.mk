@@ -112,6 +112,7 @@ copse_script_tests = \
   tests/check-simulation.sh \
   tests/test_simulation.sh \
   tests/test_tuner.sh \
+  tests/test_map.sh \
   bench/test_compare.sh
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
@@ -154,7 +155,8 @@ installcheck-local:
 copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
   tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
   tests/pool_trim_help.h tests/beneath.h \
-  tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h
+  tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h \
+  tests/map_sums.awk
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
