@@ -90,6 +90,12 @@ check-conservation: tests/test_conservation tests/test_conservation_instrumented
 	COPSE_TEST_LONG=1 tests/test_conservation_instrumented
 .PHONY: check-conservation
 
+# What copse-map draws, as a browser shows it.
+CHECK_LONG += check-map-browser
+check-map-browser: all
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check-map-browser.sh
+.PHONY: check-map-browser
+
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
   tests/check-layers.sh \
@@ -156,7 +162,7 @@ copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_he
   tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
   tests/pool_trim_help.h tests/beneath.h \
   tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h \
-  tests/map_sums.awk
+  tests/map_sums.awk tests/map_pixels.py tests/check-map-browser.sh
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
