@@ -157,13 +157,13 @@ FRESH(sums_are_the_statistics) {
 }
 
 FRESH(spans_are_blocks_of_one_slot) {
-  enum { SPANS = 150 };
+  enum { SPANS = 70 };
   static char *span[SPANS];
   size_t length = (size_t)3 << 20, large = (size_t)3 << 30;
   for (unsigned i = 0; i < SPANS; i++) CHECK((span[i] = copse_alloc(length)));
   struct sums s = equal_statistics();
   CHECK(s.spans == SPANS && s.span_cached == 0);
-  s = walk_for(span[77] + 1000000);
+  s = walk_for(span[SPANS / 2] + 1000000);
   CHECK(s.seen == 1 && s.live == 1);
   for (unsigned i = 0; i < SPANS; i += 2) copse_free(span[i], length);
   equal_statistics();
@@ -215,8 +215,9 @@ static int allocate(const struct copse_block *blocks, size_t n, void *context) {
   void *p[100];
   size_t size = blocks[0].size > 64 ? blocks[0].size - 16 : blocks[0].size;
   if (size > ((size_t)1 << 20)) size = (size_t)2 << 20;
-  for (unsigned i = 0; i < 100; i++) CHECK((p[i] = copse_alloc(size)));
-  for (unsigned i = 0; i < 100; i++) copse_free(p[i], size);
+  unsigned objects = size < ((size_t)1 << 16) ? 100 : 5;
+  for (unsigned i = 0; i < objects; i++) CHECK((p[i] = copse_alloc(size)));
+  for (unsigned i = 0; i < objects; i++) copse_free(p[i], size);
   copse_thread_flush();
   *(uint64_t *)context += n;
   return 0;
