@@ -57,6 +57,7 @@ copse_unit_tests += \
   tests/test_copse_resize \
   tests/test_copse_service \
   tests/test_walk \
+  tests/test_walk_text \
   tests/test_no_touch \
   tests/test_conservation \
   tests/test_many \
@@ -89,6 +90,12 @@ check-conservation: tests/test_conservation tests/test_conservation_instrumented
 	COPSE_TEST_LONG=1 tests/test_conservation
 	COPSE_TEST_LONG=1 tests/test_conservation_instrumented
 .PHONY: check-conservation
+
+# The walk's tests on a library with one fault.
+CHECK_LONG += check-walk-faults
+check-walk-faults: all
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check-walk-faults.sh
+.PHONY: check-walk-faults
 
 # What copse-map draws, as a browser shows it.
 CHECK_LONG += check-map-browser
@@ -162,7 +169,7 @@ copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_he
   tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
   tests/pool_trim_help.h tests/beneath.h \
   tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h \
-  tests/map_sums.awk tests/map_pixels.py tests/check-map-browser.sh
+  tests/walk_help.h tests/check-walk-faults.sh tests/map_sums.awk tests/map_pixels.py tests/check-map-browser.sh
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 
