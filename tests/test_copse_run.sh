@@ -95,7 +95,7 @@ expect "and stderr is left alone" test ! -s err
 
 # ---- maps
 map=${COPSE_MAP_PROGRAM:-$build/bin/copse-map}
-whole() { env -u COPSE_MAP "$map" --svg "$1" >svg && grep -q '<rect' svg; }
+whole() { env -u COPSE_MAP "$map" --svg "$1" >svg && grep -q '^<rect .*data-' svg; }
 run_it --map=one cat /dev/null
 expect "--map leaves a snapshot, whole" whole one
 expect "and nothing beside it" test "$(echo one*)" = one

@@ -90,7 +90,7 @@ instrumented() {
 cxx() { flags copse && g++ -O2 -Wall -Wextra -Werror "${cflags[@]}" use.cc -o use "${libs[@]}" && runs ""; }
 ran() { "$scratch/prefix/bin/copse-run" true; }
 drew() {
-  "$scratch/prefix/bin/copse-run" --map="$scratch/true.map" true && "$scratch/prefix/bin/copse-map" "$scratch/true.map" | grep -q '<rect .*data-'
+  "$scratch/prefix/bin/copse-run" --map="$scratch/sort.map" sort /dev/null && "$scratch/prefix/bin/copse-map" "$scratch/sort.map" | grep -q '<rect .*data-'
 }
 one "a program builds with copse.pc" shared || status=1
 one "a program links libcopse.a" static || status=1
