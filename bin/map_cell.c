@@ -38,7 +38,7 @@ const char *map_bytes(uint64_t bytes, char text[static 24]) {
   unsigned i = 0;
   for (; i < 4 && bytes >= 1024 && bytes % 1024 == 0; i++) bytes /= 1024;
   double rest = (double)bytes;
-  for (; i < 4 && rest >= 100000; i++) rest /= 1024;
+  for (; i < 4 && rest >= 10000; i++) rest /= 1024;
   snprintf(text, 24, rest == (double)(uint64_t)rest ? "%.0f %s" : "%.1f %s", rest, unit[i]);
   return text;
 }
