@@ -67,6 +67,7 @@ result "libcopse-dev has the header for C++" has libcopse-dev usr/include/copse.
 result "libcopse-dev has the pages by all names" has libcopse-dev 'usr/share/man/man3/copse_alloc_zeroed\.3\.gz'
 result "libcopse-instrumented-dev has its .pc" has libcopse-instrumented-dev 'usr/lib/[^/]*/pkgconfig/copse-instrumented\.pc'
 result "copse-tools has copse-run" has copse-tools usr/bin/copse-run
+result "copse-tools has copse-map" has copse-tools usr/bin/copse-map
 result "copse-tools has copse-run(1)" has copse-tools 'usr/share/man/man1/copse-run\.1\.gz'
 
 if [ -n "$install" ]; then

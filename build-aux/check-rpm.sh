@@ -23,6 +23,7 @@ result "libcopse0 has the library" has libcopse0 '/libcopse\.so\.0$'
 result "copse-devel has the headers" has copse-devel '/include/copse\.hpp$'
 result "copse-devel has the pages by all names" has copse-devel '/man3/copse_alloc_zeroed\.3'
 result "copse-instrumented-devel has the library with checks" has copse-instrumented-devel '/libcopse-instrumented\.so$'
+result "copse has copse-map and its page" has copse '/man1/copse-map\.1'
 result "copse has copse-run and its page" has copse '/man1/copse-run\.1'
 
 # Taken apart, the libraries work: a program on those of libcopse0 and copse-devel.

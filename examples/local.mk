@@ -17,7 +17,7 @@ copse_simulation_sources = \
   examples/sim_systems.c examples/sim_sync.c \
   examples/simulation.c
 
-examples_simulation_SOURCES = $(copse_simulation_sources)
+examples_simulation_SOURCES = $(copse_simulation_sources) examples/sim_map.h examples/sim_map.c
 examples_simulation_LDADD = lib/libcopse.la -lm -lpthread
 
 # Objects of its own, by its flags; copse is not linked.

@@ -40,6 +40,10 @@ static inline int sim_tune(const char *name, uint64_t value) {
   (void)name, (void)value;
   return -1;
 }
+/* It does not say what is where. */
+enum { SIM_HAS_MAP = 0 };
+static inline void sim_map(const char *name) { (void)name; }
+static inline void sim_map_print(int table) { (void)table; }
 /* It does not say. */
 static inline int sim_counted(uint64_t *system_calls, uint64_t *pool_locks) {
   *system_calls = *pool_locks = 0;
@@ -49,6 +53,7 @@ static inline int sim_counted(uint64_t *system_calls, uint64_t *pool_locks) {
 #else
 
 #include "copse.h"
+#include "sim_map.h"
 
 #define SIM_ALLOCATOR "copse"
 
@@ -61,6 +66,9 @@ static inline void sim_free(void *ptr, size_t size) { copse_free(ptr, size); }
 static inline void sim_checkpoint(void) { copse_checkpoint(); }
 static inline void sim_trim(void) { copse_trim(); }
 static inline int sim_tune(const char *name, uint64_t value) { return copse_tune_set(name, value); }
+enum { SIM_HAS_MAP = 1 };
+static inline void sim_map(const char *name) { sim_map_write(name); }
+static inline void sim_map_print(int table) { sim_map_report(table); }
 /* What the allocator has done so far on its slow paths; false where it does not say. */
 static inline int sim_counted(uint64_t *system_calls, uint64_t *pool_locks) {
   static struct copse_stats stats;

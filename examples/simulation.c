@@ -33,6 +33,7 @@
 struct options {
   uint64_t frames, entities, threads, seed;
   bool table, fault;
+  const char *map;
 };
 
 enum job { FILL, FRAME, CLOSE, REST, STOP };
@@ -201,6 +202,7 @@ static void run(struct game *game, const struct options *options, uint64_t *time
   result->checksum = world_checksum(world);
   result->population = world_population(world);
   result->resident_full = resident_now();
+  if (options->map) sim_map(options->map);
 
   do_job(game, CLOSE);
   for (unsigned i = 0; i < REST_FRAMES; i++) {
@@ -268,6 +270,7 @@ static void report(const struct options *options, const struct result *result) {
       printf("%s=%.*f\n", rows[i].key, rows[i].digits, rows[i].value);
     }
   }
+  sim_map_print(options->table);
   if (!result->counted) return;
   printf(options->table ? "%-36s %16" PRIu64 "\n" : "%s=%" PRIu64 "\n",
          options->table ? "system calls, second half of frames" : "steady_system_calls", result->system_calls);
@@ -285,6 +288,7 @@ static void usage(void) {
          "  --threads N   workers, next to the main thread: 1 to %d (%d)\n"
          "  --seed N      same seed, same checksum (%d)\n"
          "  --tune NAME=VALUE  set a parameter of copse, see copse(7)\n"
+         "  --map FILE    write what is where after the last frame, for copse-map to draw\n"
          "  --table       print a table for people instead\n"
          "  --help        print this\n",
          strcmp(SIM_ALLOCATOR, "copse") ? "the system's malloc" : "copse", FRAMES, ENTITIES, SIM_ZONES, THREADS, SEED);
@@ -312,8 +316,13 @@ static void tune(const char *word) {
   if (sim_tune(name, number(equals + 1, 0, UINT64_MAX))) refuse("no parameter, or not its range", word);
 }
 
+static void map_to(struct options *options, const char *name) {
+  if (!SIM_HAS_MAP) refuse("copse alone has a map for", name);
+  options->map = name;
+}
+
 static struct options parse(char **words) {
-  struct options options = {FRAMES, ENTITIES, THREADS, SEED, false, false};
+  struct options options = {FRAMES, ENTITIES, THREADS, SEED, false, false, NULL};
   const struct {
     const char *name;
     uint64_t least, most, *value;
@@ -332,6 +341,11 @@ static struct options parse(char **words) {
     } else if (!strcmp(*word, "--tune")) {
       if (!word[1]) refuse("no parameter after", *word);
       tune(*++word);
+    } else if (!strncmp(*word, "--map=", 6)) {
+      map_to(&options, *word + 6);
+    } else if (!strcmp(*word, "--map")) {
+      if (!word[1]) refuse("no file after", *word);
+      map_to(&options, *++word);
     } else if (!strcmp(*word, "--table")) {
       options.table = true;
     } else if (!strcmp(*word, "--plant-fault")) {

@@ -55,6 +55,29 @@ static void json(const struct op *op) {
   for (size_t i = room; i < sizeof part; i++) expect(part[i] == '?');
 }
 
+/* A walk over all blocks, for one live object: it is in one, in a slot that is not free. */
+struct wanted {
+  uintptr_t at;
+  unsigned seen;
+};
+
+static int look_at(const struct copse_block *blocks, size_t n, void *context) {
+  struct wanted *w = context;
+  for (const struct copse_block *b = blocks; b < blocks + n; b++) {
+    uintptr_t offset = w->at - (uintptr_t)b->address;
+    expect(b->slots && !(b->bare & ~b->free) && (b->slots == 64 || !(b->free >> b->slots)));
+    if (w->at < (uintptr_t)b->address || offset >= b->slots * b->size) continue;
+    w->seen++;
+    expect(!(b->free >> offset / b->size & 1));
+  }
+  return 0;
+}
+
+static void look(const struct model *m, const struct op *op) {
+  struct wanted w = {m->count ? (uintptr_t)m->live[op->which % m->count].at : 0, 0};
+  expect(copse_heap_walk(look_at, &w) == 0 && w.seen == (m->count != 0));
+}
+
 /* What nobody can serve: above PTRDIFF_MAX, or above all address space there is; and alignments that are none. */
 static void impossible(const struct op *op) {
   /* Not known to the compiler, which would warn of them. */
@@ -124,7 +147,10 @@ bool api_service_do(struct model *m, const struct op *op, unsigned kind) {
   case API_CHECKPOINT: copse_checkpoint(); return true;
   case API_FLUSH: copse_thread_flush(); return true;
   case API_TUNE: api_tune(m, op); return true;
-  case API_JSON: json(op); return true;
+  case API_JSON:
+    json(op);
+    look(m, op);
+    return true;
   case API_CHECK: model_check(m); return true;
   case API_REFUSED:
     if (op->size & 1) resize_impossible(m, op);

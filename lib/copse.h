@@ -206,6 +206,38 @@ COPSE_API void copse_stats(struct copse_stats *out) __attribute__((nonnull));
  */
 COPSE_API size_t copse_stats_json(char *buffer, size_t size);
 
+/* What copse_heap_walk found: a block, which is 64 slots of one size; or a span, which counts as a block of one slot. */
+struct copse_block {
+  const void *address;  /* of its first slot */
+  uint64_t size;        /* bytes in a slot; in the instrumented library its redzone is among them */
+  uint64_t free;        /* bit i: slot i is free in its block; of a span: it is cached, for reuse */
+  uint64_t bare;        /* bit i: it is, and has no pages */
+  uint32_t slots;       /* that exist: 64, fewer at a pool's end, 1 for a span */
+  uint16_t size_class;  /* 0 to COPSE_CLASSES - 1; COPSE_CLASSES: a span */
+  uint16_t arena;       /* 0 for a span */
+};
+
+/*
+ * Calls visit(blocks, n, context) again and again: arena by arena, class by class, each time with 1 to 64 blocks of one pool, in
+ * the order of their addresses; then likewise with spans.  When `visit` returns other than 0, the walk ends and returns that; else
+ * it returns 0.  It reads a word or two a block, no slot, and makes no system call; its stack is below 4 KB.
+ * What is not free is live; or cached, by a thread or a recycler; or quarantined, or on its way from one to another.
+ * Consistency: the blocks of one call are as they were at one instant; those of different calls, at different instants.  What is
+ * there all the time is seen once; what comes or goes meanwhile, once or not at all.  The sums are those of copse_stats where
+ * other threads are at rest.
+ * `blocks` is valid during the call.  No lock is held in it: `visit` may allocate and free.
+ * pre: `visit` is not NULL.
+ */
+COPSE_API int copse_heap_walk(int (*visit)(const struct copse_block *blocks, size_t n, void *context), void *context)
+  __attribute__((nonnull(1)));
+
+/*
+ * Writes what such a walk finds to a file descriptor, as lines of text; copse_heap_write(3) has the format, and copse-map(1)
+ * draws it.  It allocates nothing, writes 4 KB at a time, goes on after EINTR and short writes, and needs less than 8 KB of stack.
+ * Returns 0; or -1 with the errno of write(2), when some of it may have been written.
+ */
+COPSE_API int copse_heap_write(int fd);
+
 /* ------------------------------------------------------------------ parameters */
 
 /*

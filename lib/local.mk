@@ -15,9 +15,9 @@ copse_core_sources = \
   lib/quarantine.h lib/quarantine.c \
   lib/report.h lib/report.c lib/report_place.h lib/report_place.c lib/report_leaks.c \
   lib/guard.h lib/guard.c lib/guard_bytes.h lib/guard_bytes.c lib/guard_service.c \
-  lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c lib/pool_shrink.c lib/pool_count.c \
+  lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c lib/pool_shrink.c lib/pool_count.c lib/pool_look.c \
   lib/span.h lib/span_state.h lib/span.c lib/span_claim.c lib/span_release.c lib/span_resize.c lib/span_cache.c \
-  lib/span_check.c lib/span_run.h lib/span_run.c \
+  lib/span_check.c lib/span_look.c lib/span_run.h lib/span_run.c \
   lib/bundle.h lib/bundle.c \
   lib/recycler.h lib/recycler.c \
   lib/cache.h lib/cache.c lib/cache_direct.c lib/cache_count.c lib/registry.c \
@@ -26,10 +26,10 @@ copse_core_sources = \
   lib/resort.h lib/resort.c \
   lib/stats.h lib/stats.c \
   lib/fork.h lib/fork.c \
-  lib/copse.h lib/copse-inline.h lib/copse.c lib/batch.c
+  lib/copse.h lib/copse-inline.h lib/copse.c lib/batch.c lib/walk.c
 
 copse_dropin_sources = $(copse_core_sources) \
-  lib/malloc.c lib/malloc_info.c lib/malloc_stats.c lib/malloc_summary.h
+  lib/malloc.c lib/malloc_info.c lib/malloc_map.c lib/malloc_stats.c lib/malloc_summary.h
 
 include_HEADERS += lib/copse.h lib/copse-inline.h lib/copse.hpp
 EXTRA_DIST += lib/LAYERS lib/copse.map lib/copse-malloc.map

@@ -24,6 +24,7 @@
 
 #include "base.h"
 #include "chain.h"
+#include "copse.h"
 #include "lock.h"
 #include "region.h"
 #include "size_class.h"
@@ -141,6 +142,11 @@ struct pool_count {
   u64 blocks, free, bare, detached, uncommitted, lost, locked;
 };
 hidden void copse_pool_count(struct pool *p, struct pool_count *count);
+/*
+ * Copies what the words say of up to `room` blocks, from number `block` on, all at one instant; `room` bounds how long the lock is
+ * held.  Returns how many there were: fewer than `room` at the pool's end.
+ */
+hidden size_t copse_pool_look(struct pool *p, u64 block, struct copse_block *out, size_t room);
 /* Whether words, chains and counters agree.  Takes the lock. */
 hidden bool copse_pool_valid(struct pool *p);
 #ifdef COPSE_INSTRUMENTED

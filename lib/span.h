@@ -10,6 +10,7 @@
 #define COPSE_SPAN_H
 
 #include "base.h"
+#include "copse.h"
 #include "lock.h"
 
 #define GRANULE ((u64)2 << 20)
@@ -38,6 +39,11 @@ hidden void *copse_span_resize(void *p, u64 size);
 hidden u64 copse_span_trim(void);
 /* The same, and takes back the access of all granules that nobody has. */
 hidden void copse_span_shrink(void);
+/*
+ * Copies up to `room` spans, live and cached ones, from granule *at on, all at one instant, and moves *at behind what was looked
+ * at.  `room`, and a number of granules, bound how long the lock is held.  Sets *n; false: those were the last.
+ */
+hidden bool copse_span_look(u64 *at, struct copse_block *out, size_t room, size_t *n);
 /* Whether bitmap, table, cache and counters agree.  Takes the lock.  For tests and the instrumented library. */
 hidden bool copse_span_valid(void);
 /* In a forked child: runs that were in flight in other threads are found (owned by nobody) and freed.  The lock is held. */

@@ -12,7 +12,7 @@ page=$top_srcdir/doc/DEBUGGING
 [ -z "${COPSE_SANITIZERS-}" ] || skip_all "the library itself is built with $COPSE_SANITIZERS"
 [ -e "$top_builddir/lib/.libs/libcopse-instrumented.so" ] || skip_all "built without shared libraries"
 command -v pkg-config >/dev/null || skip_all "no pkg-config"
-unset LD_PRELOAD COPSE_OPTIONS COPSE_SHOW_STATS COPSE_RUN COPSE_LIBDIR ASAN_OPTIONS TSAN_OPTIONS MSAN_OPTIONS LSAN_OPTIONS
+unset LD_PRELOAD COPSE_OPTIONS COPSE_SHOW_STATS COPSE_MAP COPSE_RUN COPSE_LIBDIR ASAN_OPTIONS TSAN_OPTIONS MSAN_OPTIONS LSAN_OPTIONS
 export LC_ALL=C
 ulimit -c 0
 

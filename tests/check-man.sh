@@ -9,7 +9,7 @@ command -v mandoc >/dev/null || skip_all "mandoc is not installed"
 [ -z "${COPSE_SANITIZERS-}" ] || skip_all "the examples are linked without a sanitizer"
 libs=$top_builddir/lib/.libs
 [ -e "$libs/libcopse.a" ] || skip_all "nothing is built in $libs"
-unset LD_PRELOAD COPSE_OPTIONS COPSE_SHOW_STATS
+unset LD_PRELOAD COPSE_OPTIONS COPSE_SHOW_STATS COPSE_MAP
 export LC_ALL=C
 read -ra cc <<<"${CC:-gcc}"
 read -ra cxx <<<"${CXX:-g++}"

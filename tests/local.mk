@@ -56,6 +56,8 @@ copse_unit_tests += \
   tests/test_batch \
   tests/test_copse_resize \
   tests/test_copse_service \
+  tests/test_walk \
+  tests/test_walk_text \
   tests/test_no_touch \
   tests/test_conservation \
   tests/test_many \
@@ -89,6 +91,18 @@ check-conservation: tests/test_conservation tests/test_conservation_instrumented
 	COPSE_TEST_LONG=1 tests/test_conservation_instrumented
 .PHONY: check-conservation
 
+# The walk's tests on a library with one fault.
+CHECK_LONG += check-walk-faults
+check-walk-faults: all
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check-walk-faults.sh
+.PHONY: check-walk-faults
+
+# What copse-map draws, as a browser shows it.
+CHECK_LONG += check-map-browser
+check-map-browser: all
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check-map-browser.sh
+.PHONY: check-map-browser
+
 # Scripts print TAP, by tests/tap.sh; they find their way by the variables of AM_TESTS_ENVIRONMENT below.
 copse_script_tests = \
   tests/check-layers.sh \
@@ -111,6 +125,7 @@ copse_script_tests = \
   tests/check-simulation.sh \
   tests/test_simulation.sh \
   tests/test_tuner.sh \
+  tests/test_map.sh \
   bench/test_compare.sh
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
@@ -153,7 +168,8 @@ installcheck-local:
 copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
   tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
   tests/pool_trim_help.h tests/beneath.h \
-  tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h
+  tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h \
+  tests/walk_help.h tests/check-walk-faults.sh tests/map_sums.awk tests/map_pixels.py tests/check-map-browser.sh
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)
 

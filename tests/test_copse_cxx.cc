@@ -74,6 +74,9 @@ bool every_function() {
   struct copse_stats stats;
   copse_stats(&stats);
   good = good && stats.page_size != 0 && copse_stats_json(nullptr, 0) > 0;
+  size_t found = 0;
+  auto count = [](const copse_block *, size_t n, void *sum) { *static_cast<size_t *>(sum) += n; return 0; };
+  good = good && copse_heap_walk(count, &found) == 0 && found > 0;
   std::uint64_t value = 0;
   good = good && copse_tune_get("recycler", &value) == 0 && copse_tune_set("recycler", value) == 0;
   good = good && copse_tune_set("nothing", 1) == ENOENT;

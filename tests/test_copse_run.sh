@@ -11,7 +11,7 @@ build=${top_builddir:-$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)/build/release}
 run=$(realpath "${COPSE_RUN:-$build/bin/copse-run}")
 COPSE_LIBDIR=$(realpath "${COPSE_LIBDIR:-$build/lib/.libs}")
 export COPSE_LIBDIR LC_ALL=C
-unset LD_PRELOAD COPSE_OPTIONS COPSE_SHOW_STATS
+unset LD_PRELOAD COPSE_OPTIONS COPSE_SHOW_STATS COPSE_MAP
 work=$(mktemp -d "${TMPDIR:-/tmp}/copse-run.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -92,6 +92,36 @@ expect "and the status is the program's" test "$status" = 3
 (COPSE_SHOW_STATS=7 "$run" --stats cat /dev/null 7>seven) >out 2>err || true
 expect "COPSE_SHOW_STATS set by hand is a descriptor" grep -q 'at exit' seven
 expect "and stderr is left alone" test ! -s err
+
+# ---- maps
+map=${COPSE_MAP_PROGRAM:-$build/bin/copse-map}
+whole() { env -u COPSE_MAP "$map" --svg "$1" >svg && grep -q '^<rect .*data-' svg; }
+run_it --map=one cat /dev/null
+expect "--map leaves a snapshot, whole" whole one
+expect "and nothing beside it" test "$(echo one*)" = one
+expect "nothing is said" test ! -s err -a ! -s out
+run_it --map=one bash -c 'cd sub && cat /dev/null && exit 3'
+expect "a change of directory makes no difference" whole one
+expect "the status is the program's" test "$status" = 3
+run_it --map=each.%p bash -c 'cat /dev/null; exit 0'
+expect "%p: one for each process" test "$(printf '%s\n' each.* | grep -cE '^each\.[0-9]+$')" = 2
+for each in each.*; do expect "it is whole" whole "$each"; done
+# Many that end at once: whoever comes last, the file is whole.
+run_it --map=many bash -c 'for i in 1 2 3 4 5 6 7 8; do cat /dev/null & done; wait'
+expect "eight processes at once leave one that is whole" whole many
+expect "and nothing beside it" test "$(echo many*)" = many
+run_it --instrumented --map=checked cat /dev/null
+expect "the instrumented library's" whole checked
+mkfifo pipe
+cat pipe >piped &
+run_it --map=pipe cat /dev/null
+wait
+expect "a pipe is written to as it is" whole piped
+(COPSE_MAP='' "$run" cat /dev/null) >out 2>err
+expect "an empty name is none" test ! -s err
+refuses 125 'no file can be written' --map=none/one true
+refuses 125 'no file can be written' --map=sub true
+refuses 125 'no file after' --map= true
 
 # ---- options
 show='printf "%s\n" "$COPSE_OPTIONS"'

@@ -79,6 +79,8 @@ FRESH(null_where_it_is_excluded) {
   MISUSED(copse_free_batch(10, 2, null), "copse_free_batch", "a NULL pointer", NULL, 0, 0);
   MISUSED(copse_stats(null), "copse_stats", "a NULL pointer", NULL, 0, 0);
   MISUSED(CHECK(copse_stats_json(null, 10) == 0), "copse_stats_json", "a NULL pointer", NULL, 0, 0);
+  int (*volatile visit)(const struct copse_block *, size_t, void *) = NULL;
+  MISUSED(CHECK(copse_heap_walk(visit, null) == 0), "copse_heap_walk", "a NULL pointer", NULL, 0, 0);
   u64 value;
   MISUSED(CHECK(copse_tune_get(null, &value) == EINVAL), "copse_tune_get", "a NULL pointer", NULL, 0, 0);
   MISUSED(CHECK(copse_tune_get("limit", null) == EINVAL), "copse_tune_get", "a NULL pointer", NULL, 0, 0);

@@ -89,12 +89,16 @@ instrumented() {
 }
 cxx() { flags copse && g++ -O2 -Wall -Wextra -Werror "${cflags[@]}" use.cc -o use "${libs[@]}" && runs ""; }
 ran() { "$scratch/prefix/bin/copse-run" true; }
+drew() {
+  "$scratch/prefix/bin/copse-run" --map="$scratch/sort.map" sort /dev/null && "$scratch/prefix/bin/copse-map" "$scratch/sort.map" | grep -q '<rect .*data-'
+}
 one "a program builds with copse.pc" shared || status=1
 one "a program links libcopse.a" static || status=1
 one "a program links statically" wholly_static || status=1
 one "a program builds with copse-instrumented.pc" instrumented || status=1
 one "a C++ program builds with copse.pc" cxx || status=1
 one "the installed copse-run runs a program" ran || status=1
+one "the installed copse-map draws what it left" drew || status=1
 
 # ---- with link-time optimisation, as some distributions build
 mkdir lto

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A snapshot of the heap when the process ends, where COPSE_MAP names a file (copse-run --map).  "%p" in the name is the pid.
+ *
+ * Each process of a program writes one, at times two at once: so it is written beside the file, and moved there when it is
+ * whole.  The last to end has the file.  What is no regular file, a terminal or a pipe, is written to as it is.
+ * Nothing is said where it fails: at its end a process may have closed stderr, and given its number to something else.
+ */
+#include "base.h"
+#include "copse.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { NAME = 4096 };
+
+/* As it was at the start: a program may change its environment.  Written by the constructor only. */
+static char wanted[NAME];
+
+__attribute__((constructor)) static void map_prepare(void) {
+  const char *value = secure_getenv("COPSE_MAP");
+  if (value && strlen(value) < NAME) strcpy(wanted, value);
+}
+
+/* false: too long. */
+static bool make_name(char name[NAME], const char *pattern, unsigned pid) {
+  size_t used = 0;
+  for (; *pattern; pattern++) {
+    int n;
+    if (pattern[0] == '%' && pattern[1] == 'p') {
+      n = snprintf(name + used, NAME - used, "%u", pid);
+      pattern++;
+    } else {
+      n = snprintf(name + used, NAME - used, "%c", *pattern);
+    }
+    used += (size_t)n;
+    if (used >= NAME) return false;
+  }
+  return true;
+}
+
+static void write_beside(const char *name, unsigned pid) {
+  static char beside[NAME];
+  if (snprintf(beside, sizeof beside, "%s.%u", name, pid) >= (int)sizeof beside) return;
+  unlink(beside); /* of a process that was killed while it wrote, and had the same pid */
+  int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (fd < 0) return;
+  bool whole = !copse_heap_write(fd);
+  whole = !close(fd) && whole;
+  if (!whole || rename(beside, name)) unlink(beside);
+}
+
+__attribute__((destructor)) static void map_at_exit(void) {
+  static char name[NAME];
+  struct stat there;
+  unsigned pid = (unsigned)getpid();
+  if (!*wanted || !make_name(name, wanted, pid)) return;
+  int saved = errno;
+  if (stat(name, &there) || S_ISREG(there.st_mode)) {
+    write_beside(name, pid);
+  } else {
+    int fd = open(name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0) {
+      copse_heap_write(fd);
+      close(fd);
+    }
+  }
+  errno = saved;
+}
