@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * glibc's words for mallopt and mallinfo, where <malloc.h> has none (musl): programs are built against glibc's, and the
- * drop-in exports the same names with each C library.
+ * What <malloc.h> of glibc declares, where the C library has another (musl): the drop-in exports the same names with each.
  */
 #ifndef COPSE_MALLOC_WORDS_H
 #define COPSE_MALLOC_WORDS_H
@@ -28,11 +27,13 @@ struct mallinfo {
 struct mallinfo2 {
   size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
 };
+void *pvalloc(size_t size);
 int malloc_trim(size_t pad);
 int mallopt(int parameter, int value);
 struct mallinfo mallinfo(void);
 struct mallinfo2 mallinfo2(void);
 int malloc_info(int options, FILE *file);
+void malloc_stats(void);
 #endif
 
 #endif
