@@ -154,6 +154,13 @@ check-musl check-static: all
 	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(top_srcdir)/tests/check-libc.sh $(@:check-%=%)
 .PHONY: check-aarch64 check-musl check-static
 
+# Each command that a document shows.
+EXTRA_DIST += tests/check-commands.sh tests/commands.list
+CHECK_LONG += check-commands
+check-commands: all
+	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(top_srcdir)/tests/check-commands.sh
+.PHONY: check-commands
+
 # Programs on the installed library.  COPSE_TOOL_CC names other compilers than the build's.
 installcheck-local:
 	$(AM_TESTS_ENVIRONMENT) DESTDIR='$(DESTDIR)' libdir='$(libdir)' $(SHELL) $(top_srcdir)/tests/installcheck/run.sh
