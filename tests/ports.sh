@@ -57,7 +57,6 @@ run_one() {
 run_units() {
   local directory=$1 results=$2 alone together
   shift 2
-  rm -rf "$results"
   mkdir -p "$results"
   alone=$(alone "$directory")
   together=$(grep -vxF "$alone" <<<"$programs" || true)
