@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # copse on aarch64, cross-compiled by gcc and run by qemu-user: for -march=armv8-a, where what swaps 16 bytes is chosen at run
-# time, on a processor that has LL/SC alone, and for +lse, which has CASP.  Prints TAP.  Each
-# case of a unit test that passes on this machine passes there, but for those of tests/ports.list; and each compiler makes the
-# instructions that are written down here.
+# time, on a processor that has LL/SC alone, and for +lse, which has CASP.  Prints TAP.  Each case of a unit test that passes on this
+# machine passes there, but for those of tests/ports.list; and each compiler makes the instructions that are written down here.
 # Usage: check-aarch64.sh [smoke]     smoke: the instructions, and a test of each module on +lse
 # Wants gcc-aarch64-linux-gnu and qemu-user; cmocka for arm64 is brought by build-aux/cmocka.sh.
 set -eu
