@@ -99,7 +99,8 @@ has() {
 # emulated DIRECTORY RESULTS QEMU-OPTION...: qemu notes each page of what is reserved, which takes memory and time; so there is a
 # limit, below which copse takes what it can get: of 8 GB, and of 64 GB for the tests of large classes.
 emulated() {
-  local directory=$1 results=$2 limit all=$programs
+  local directory=$1 results=$2 limit all
+  all=$(tried aarch64 <<<"$programs")
   shift 2
   rm -rf "$results"
   for limit in 8 64; do
