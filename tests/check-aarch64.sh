@@ -108,7 +108,7 @@ emulated() {
     (ulimit -v $((limit << 20)) && run_units "$directory" "$results" qemu-aarch64 "$@" -L /usr/aarch64-linux-gnu)
   done
 }
-large='/test_(inline|pool_model|span|stats)'
+large='/test_(inline|pool_model|span.*|stats|traps)(_instrumented)?$'
 export unit_limit=300
 for pass in "${passes[@]}"; do
   cpu=max march=armv8-a+lse build=aarch64-lse programs=$whole
