@@ -119,7 +119,7 @@ for pass in "${passes[@]}"; do
   case $pass in
     v8a)
       check "$pass: the library has LL/SC, for processors without LSE" has "$library" ldxp libatomic
-      check "$pass: and CASP, for those with it" has "$library" casp libatomic
+      check "$pass: and CASP, for those with it" has "$library" caspal libatomic
       ;;
     lse) check "$pass: the library has CASP, and no LL/SC" has "$library" caspal ldxp ;;
   esac
