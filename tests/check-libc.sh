@@ -28,7 +28,7 @@ if ! checked "cmocka is compiled by $cc" "$top_srcdir/build-aux/cmocka.sh" sourc
   exit
 fi
 programs=$smoke
-[ "${2-}" = smoke ] || programs=$(units "$top_builddir")
+[ "${2-}" = smoke ] || programs=$(units "$top_builddir" | tried "$kind")
 if ! checked "$kind: it builds without a warning" port "$kind" "${linked[@]}" -- "${options[@]}" CPPFLAGS="-I$cmocka/include" LDFLAGS="-L$cmocka/lib"; then
   finish
   exit
