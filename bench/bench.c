@@ -102,7 +102,11 @@ void *harness_memory(size_t bytes) {
 }
 
 void evict_caches(void) {
+#ifdef _SC_LEVEL3_CACHE_SIZE
   long l3 = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#else
+  long l3 = 0; /* musl does not say */
+#endif
   size_t bytes = l3 > 0 ? 2 * (size_t)l3 : 0;
   if (bytes < ((size_t)32 << 20)) bytes = (size_t)32 << 20;
   if (bytes > ((size_t)128 << 20)) bytes = (size_t)128 << 20;

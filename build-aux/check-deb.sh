@@ -61,6 +61,19 @@ no_symbol_missing() {
 }
 result "the list of symbols is complete" no_symbol_missing
 
+# With link-time optimisation; and what is in the static libraries is machine code, for any compiler.
+optimised() { grep -q '^libtool: link: [^ ]*gcc .* -flto' "$scratch/one.log"; }
+result "they are built with -flto" optimised
+machine_code() {
+  mkdir "$scratch/dev"
+  for package in "$scratch"/one/libcopse-dev_*.deb "$scratch"/one/libcopse-instrumented-dev_*.deb; do
+    dpkg-deb -x "$package" "$scratch/dev"
+  done
+  find "$scratch/dev" -name '*.a' -exec objdump -h {} + >"$scratch/sections"
+  ! grep -F .gnu.lto "$scratch/sections" && [ "$(grep -c ' \.text ' "$scratch/sections")" -gt 20 ]
+}
+result "their static libraries are machine code" machine_code
+
 has() { dpkg-deb --contents "$scratch"/one/"$1"_*.deb | awk '{ print $6 }' | grep -qE "^\./$2\$"; }
 result "libcopse0 has the library" has libcopse0 'usr/lib/[^/]*/libcopse\.so\.0'
 result "libcopse-dev has the header for C++" has libcopse-dev usr/include/copse.hpp

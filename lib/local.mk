@@ -29,7 +29,7 @@ copse_core_sources = \
   lib/copse.h lib/copse-inline.h lib/copse.c lib/batch.c lib/walk.c
 
 copse_dropin_sources = $(copse_core_sources) \
-  lib/malloc.c lib/malloc_info.c lib/malloc_map.c lib/malloc_stats.c lib/malloc_summary.h
+  lib/malloc.c lib/malloc_info.c lib/malloc_map.c lib/malloc_stats.c lib/malloc_summary.h lib/malloc_words.h
 
 include_HEADERS += lib/copse.h lib/copse-inline.h lib/copse.hpp
 EXTRA_DIST += lib/LAYERS lib/copse.map lib/copse-malloc.map

@@ -14,10 +14,10 @@
 #include "copse-inline.h"
 #include "check.h"
 #include "guard.h"
+#include "malloc_words.h"
 #include "size_class.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 

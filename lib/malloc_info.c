@@ -16,11 +16,11 @@
  * library may allocate: no lock of copse is held meanwhile.
  */
 #include "malloc_summary.h"
+#include "malloc_words.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <malloc.h>
 #include <stdio.h>
 
 #define EXPORT __attribute__((visibility("default")))

@@ -8,11 +8,11 @@
  * up to PIPE_BUF bytes is one write, so that the lines of two processes do not mix.
  */
 #include "malloc_summary.h"
+#include "malloc_words.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -194,6 +194,15 @@ rendered() {
   done < <(example "$1")
 }
 
+# says PAGE FILE: of what the page says that its example prints (.D1), each line is in the file, but for numbers other than 0.
+numbers() { sed -E 's/[1-9][0-9]*/N/g'; }
+says() {
+  local line
+  while IFS= read -r line; do
+    numbers <"$2" | grep -qxF -e "$(numbers <<<"$line")" || { echo "it does not print: $line" && head -n 20 "$2" && return 1; }
+  done < <(section EXAMPLES "$1" | sed -n 's/^\.D1 //p')
+}
+
 # builds_and_runs PAGE MODE
 builds_and_runs() {
   local library=libcopse flags=() source=$scratch/example.c compiler=("${cc[@]}" -std=gnu11)
@@ -205,6 +214,7 @@ builds_and_runs() {
   "${compiler[@]}" -O2 -Wall -Wextra -Wshadow -Werror "${flags[@]}" -I"$scratch/include" "$source" "$libs/$library.a" -pthread \
     -o "$scratch/example" || return 1
   timeout 60 "$scratch/example" >"$scratch/said" 2>&1 || { head -n 20 "$scratch/said" && return 1; }
+  says "$1" "$scratch/said"
 }
 
 # The commands of a page's EXAMPLES (.Dl), in a directory with a file `words`.
@@ -242,8 +252,23 @@ for page in "$pages"/copse.7 "$pages"/*.3; do
   check "$name: its example is rendered as it is" rendered "$page"
   for mode in release instrumented; do check "$name: its example runs, $mode" builds_and_runs "$page" $mode; done
 done
+# The program of frames, which a reader writes from README and copse(7) alone, by the other compiler too.
+for compiler in gcc clang; do
+  [ "${cc[0]}" != "$compiler" ] || continue
+  if command -v "$compiler" >/dev/null; then
+    cc=("$compiler")
+    for mode in release instrumented; do
+      check "copse.7: its example runs, $mode, by $compiler" builds_and_runs "$pages/copse.7" "$mode"
+    done
+  else
+    skip "copse.7: its example by $compiler" "not installed"
+  fi
+done
+read -ra cc <<<"${CC:-gcc}"
 if [ "${COPSE_SHARED-yes}" = yes ]; then
-  for page in copse.7 copse-run.1; do check "$page: its commands run" runs_commands "$pages/$page"; done
+  for page in "$pages"/*.[1-9]; do
+    if section EXAMPLES "$page" | grep -q '^\.Dl '; then check "${page##*/}: its commands run" runs_commands "$page"; fi
+  done
 else
   skip "commands of the pages" "built without shared libraries"
 fi
@@ -302,6 +327,7 @@ planted "an example that does not compile is found" copse_free.3 's/static char 
   builds_and_runs "$copy/copse_free.3" release
 planted "an example with a warning is found" copse_free.3 's/^  return 0;/  int unused;\n&/' builds_and_runs "$copy/copse_free.3" release
 planted "an example that fails is found" copse_free.3 's/^  return 0;/  return 3;/' builds_and_runs "$copy/copse_free.3" release
+planted "an example that prints something else is found" copse.7 's/sparks left, %zu/left, %zu/' builds_and_runs "$copy/copse.7" release
 planted "an example that misuses is found" copse_free.3 's/^  drop(name);/&\n  drop(other);/' \
   builds_and_runs "$copy/copse_free.3" instrumented
 planted "an escape that swallows is found" copse_version.3 's/on %s\\en/on %s\\\&\\n/' rendered "$copy/copse_version.3"

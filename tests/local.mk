@@ -160,6 +160,22 @@ check-coverage: all
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' $(SHELL) $(top_srcdir)/tests/coverage.sh 97
 .PHONY: check-coverage
 
+# The unit tests of other ports against those of the build: aarch64 emulated, musl, all of it static.
+EXTRA_DIST += tests/ports.sh tests/ports.list tests/check-aarch64.sh tests/check-libc.sh
+CHECK_LONG += check-aarch64 check-musl check-static
+check-aarch64: all
+	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(top_srcdir)/tests/check-aarch64.sh
+check-musl check-static: all
+	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(top_srcdir)/tests/check-libc.sh $(@:check-%=%)
+.PHONY: check-aarch64 check-musl check-static
+
+# Each command that a document shows.
+EXTRA_DIST += tests/check-commands.sh tests/commands.list
+CHECK_LONG += check-commands
+check-commands: all
+	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(top_srcdir)/tests/check-commands.sh
+.PHONY: check-commands
+
 # Programs on the installed library.  COPSE_TOOL_CC names other compilers than the build's.
 installcheck-local:
 	$(AM_TESTS_ENVIRONMENT) DESTDIR='$(DESTDIR)' libdir='$(libdir)' $(SHELL) $(top_srcdir)/tests/installcheck/run.sh
