@@ -139,7 +139,7 @@ static size_t number(const char *text, size_t most) {
 }
 
 int main(int argc, char **argv) {
-  size_t steps = 1000, objects = 20000, then = 0, every = 0;
+  size_t steps = 1000, objects = 6000, then = 0, every = 0;
   bool fixed = false, hasty = false, verbose = false;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--steps") == 0 && i + 1 < argc) steps = number(argv[++i], 1000000000);

@@ -63,7 +63,7 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
   X(depth_8k, 56, 2, 120, false)    /* above, up to 8 KB */ \
   X(depth_64k, 28, 1, 120, false)   /* above, up to 64 KB */ \
   X(depth_1m, 2, 1, 120, false)     /* above, up to 1 MB */ \
-  X(recycler, 64, 0, 1000, false)   /* full bundles that a class's recycler keeps, of each arena */ \
+  X(recycler, 16, 0, 1000, false)   /* full bundles that a class's recycler keeps, of each arena */ \
   X(growth_min, (u64)64 << 10, 4096, (u64)1 << 30, false) /* bytes that a pool's first growth step commits */ \
   X(growth_max, (u64)16 << 20, 4096, (u64)1 << 30, false) /* and that any later one does at most */ \
   X(huge, HUGE_DEFAULT, 0, 2, false) /* 0 never, 1 transparent huge pages, 2 explicit ones first */ \

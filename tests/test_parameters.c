@@ -14,7 +14,7 @@ static const struct {
   {"depth_8k", 56, 2, 120},
   {"depth_64k", 28, 1, 120},
   {"depth_1m", 2, 1, 120},
-  {"recycler", 64, 0, 1000},
+  {"recycler", 16, 0, 1000},
   {"growth_min", 65536, 4096, 1 << 30},
   {"growth_max", 16777216, 4096, 1 << 30},
   {"huge", 2, 0, 2},

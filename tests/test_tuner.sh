@@ -21,13 +21,13 @@ holds() {
   [ -n "$n" ] && test "$n" "$3" "$4"
 }
 
-for objects in 9000 18000 57400; do
+for objects in 2250 10500 28700; do
   check "bursts of $objects: it runs" figures steady --objects $objects
   check "bursts of $objects: of the bundles went by the pools at first more than 20 %" holds steady first_share -gt 20
   check "bursts of $objects: at last less than 5 %" holds steady last_share -lt 5
   check "bursts of $objects: it never turns" holds steady turns -eq 0
 done
-check "without it: it runs" figures fixed --fixed --objects 28700
+check "without it: it runs" figures fixed --fixed
 check "without it, most go by the pools to the end" holds fixed last_share -gt 50
 check "bursts beyond its bound: it runs" figures most --objects 200000 --steps 200
 check "bursts beyond its bound: it stays there" holds most recycler -eq 1000
