@@ -5,6 +5,7 @@
  */
 #include "sim_world.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +36,9 @@ static const uint16_t component_size[COMPONENTS] = {
 };
 
 void sim_out_of_memory(size_t size) {
+  /* Two threads at once: one says it, the other waits for the end. */
+  static atomic_flag said = ATOMIC_FLAG_INIT;
+  while (atomic_flag_test_and_set(&said)) pause();
   fprintf(stderr, "simulation: out of memory: %zu bytes were refused\n", size);
   /* Other threads are in full swing: no exit handlers. */
   _exit(1);
