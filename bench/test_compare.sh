@@ -169,6 +169,11 @@ json.dump(document, open(sys.argv[1] + "/canned.json", "w", encoding="utf-8"))
 runs[3]["error"] = "made up too"
 json.dump(document, open(sys.argv[1] + "/failed.json", "w", encoding="utf-8"))
 END
+# fewer_drawn ALL.svg REGEX
+fewer_drawn() {
+  "$compare" --from "$scratch/canned.json" --svg "$scratch/some.svg" --plot "$2" >/dev/null &&
+    [ "$(grep -o '<use ' "$scratch/some.svg" | wc -l)" -lt "$(grep -o '<use ' "$1" | wc -l)" ]
+}
 canned=$scratch/evaluated.json
 result "made-up figures are evaluated" \
   "$compare" --from "$scratch/canned.json" --json "$canned" --report "$scratch/canned.md"
@@ -188,6 +193,8 @@ result "a peer's failure stands in the report" grep -q 'made-up, glibc, round 4:
 result "a failure of copse is the exit status" ends_with 1 "$compare" --from "$scratch/failed.json"
 if command -v gnuplot >/dev/null; then
   result "a plot is drawn" "$compare" --from "$scratch/canned.json" --svg "$scratch/canned.svg"
+  result "some figures alone are drawn, fewer than all" fewer_drawn "$scratch/canned.svg" '^made-up/'
+  result "none is refused" refuses 2 'to be drawn' --from "$scratch/canned.json" --svg "$scratch/none.svg" --plot '^nothing$'
   result "and is SVG that parses" python3 -c \
     'import sys, xml.dom.minidom as m; assert m.parse(sys.argv[1]).documentElement.tagName == "svg"' \
     "$scratch/canned.svg"

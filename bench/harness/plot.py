@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An SVG by gnuplot: each figure a line, each allocator a mark at its ratio to the best peer."""
 
+import re
 import shutil
 import subprocess
 
@@ -16,8 +17,14 @@ def require_gnuplot():
         raise Refusal("--svg needs gnuplot (Debian: gnuplot-nox), which is not installed")
 
 
-def script(document, path):
-    rows = [r for r in document["rows"] if any(c["ratio"] for c in r["allocators"].values())]
+def drawn(document, pattern):
+    """Figures with a ratio whose name, "row/metric", matches."""
+    return [r for r in document["rows"] if any(c["ratio"] for c in r["allocators"].values())
+            and (not pattern or re.search(pattern, f"{r['row']}/{r['metric']}"))]
+
+
+def script(document, path, pattern):
+    rows = drawn(document, pattern)
     names = [a["name"] for a in document["allocators"]]
     height = 140 + 17 * len(rows)
     lines = [f"set terminal svg size 1000,{height} dynamic font 'sans-serif,11' background rgb 'white'",
@@ -45,9 +52,12 @@ def script(document, path):
     return "\n".join(lines + ["plot " + ", ".join(plots), ""])
 
 
-def write(document, path):
-    if not any(c["ratio"] for r in document["rows"] for c in r["allocators"].values()):
-        raise Refusal("--svg: no row has a peer to compare with")
-    run = subprocess.run(["gnuplot"], input=script(document, path), text=True, capture_output=True, check=False)
+def require_drawn(document, pattern):
+    if not drawn(document, pattern):
+        raise Refusal("--svg: no figure that is to be drawn has a peer to compare with")
+
+
+def write(document, path, pattern):
+    run = subprocess.run(["gnuplot"], input=script(document, path, pattern), text=True, capture_output=True, check=False)
     if run.returncode:
         raise Refusal(f"gnuplot: {run.stderr.strip()}")
