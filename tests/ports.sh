@@ -41,9 +41,11 @@ port() {
       return 1
     }
   fi
+  # One after the other: "all" is a make of its own, and both would compile the same objects at once.
   # shellcheck disable=SC2086,SC2154 # words; who sources this sets them
-  make -s -C "$directory" -j"$jobs" "${arguments[@]}" ${targets-all} $programs >"$directory/make.log" 2>&1 || {
-    tail -n 20 "$directory/make.log"
+  { make -s -C "$directory" -j"$jobs" "${arguments[@]}" ${targets-all} && make -s -C "$directory" -j"$jobs" "${arguments[@]}" $programs; } \
+    >"$directory/make.log" 2>&1 || {
+    grep -B 3 -A 3 '\*\*\*' "$directory/make.log" || tail -n 20 "$directory/make.log"
     return 1
   }
 }
