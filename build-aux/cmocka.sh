@@ -20,11 +20,8 @@ directory=$(cd "$directory" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# The mirror that this machine's apt uses.
-# shellcheck disable=SC2016 # apt expands them
-mirror=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-  awk '$1 == "Debian" && $2 == "bookworm" && $3 == "main" { print $4; exit }')
-[ -n "$mirror" ] || fail "apt knows no mirror of Debian 12 here (or has no lists yet: apt-get update)"
+# shellcheck source=debian.sh
+. "$(dirname "$0")/debian.sh"
 case $kind in
   arm64) printf 'deb [arch=arm64] %s bookworm main\n' "$mirror" ;;
   source) printf 'deb-src %s bookworm main\n' "$mirror" ;;

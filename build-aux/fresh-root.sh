@@ -38,12 +38,8 @@ if [ -z "${COPSE_FRESH_ROOT-}" ]; then
   COPSE_FRESH_ROOT=inside exec unshare --mount --propagation private "$0" "$@"
 fi
 
-# "URI suite component" for each part of Debian 12 that apt knows here; the release itself comes first.
-# shellcheck disable=SC2016 # apt expands them
-sources=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-  awk '$1 == "Debian" && $2 ~ /^bookworm/ && $3 == "main" { print $4, $2, $3 }' | sort -u -k 2,2)
-mirror=$(printf '%s\n' "$sources" | awk '$2 == "bookworm" { print $1; exit }')
-[ -n "$mirror" ] || fail "apt knows no mirror of Debian 12 here (or has no lists yet: apt-get update)"
+# shellcheck source=debian.sh
+. "$(dirname "$0")/debian.sh"
 
 if [ -z "$root" ]; then
   root=$(mktemp -d "${TMPDIR:-/var/tmp}/copse-root.XXXXXX")

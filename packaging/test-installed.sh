@@ -21,11 +21,8 @@ fi
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/copse-root.XXXXXX")
 chmod 755 "$root"
 trap 'umount -q "$root/proc"; rm -rf --one-file-system "$root"' EXIT
-# shellcheck disable=SC2016 # apt expands them
-sources=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-  awk '$1 == "Debian" && $2 ~ /^bookworm/ && $3 == "main" { print $4, $2, $3 }' | sort -u -k 2,2)
-mirror=$(printf '%s\n' "$sources" | awk '$2 == "bookworm" { print $1; exit }')
-[ -n "$mirror" ] || fail "apt knows no mirror of Debian 12 here (or has no lists yet: apt-get update)"
+# shellcheck source=../build-aux/debian.sh
+. "$(dirname "$0")/../build-aux/debian.sh"
 proxy=$(apt-config dump --format '%v' Acquire::http::Proxy || true)
 [ -z "$proxy" ] || export http_proxy="$proxy"
 debootstrap --variant=minbase bookworm "$root" "$mirror" >"$root.log" 2>&1 || { tail "$root.log" && fail "debootstrap failed"; }
