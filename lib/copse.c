@@ -157,9 +157,8 @@ static bool stays(u64 region, u64 size) {
  * NULL: it is not such a one, or no span is to be had; a class may still serve it.
  */
 static void *becomes_span(u64 region, u64 size) {
-  if (region >= region_spans() || class_size(region_class(region)) < REALLOC_SPAN || size <= class_size(region_class(region)) ||
-      size > COPSE_CLASS_SIZE_MAX)
-    return NULL;
+  u64 room = region < region_spans() ? class_size(region_class(region)) : 0;
+  if (room < REALLOC_SPAN || size <= room || size > COPSE_CLASS_SIZE_MAX) return NULL;
   int saved = errno;
   void *p = copse_span_alloc(size, 1, false);
   errno = saved;
