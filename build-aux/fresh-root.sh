@@ -3,7 +3,7 @@
 # Proves that copse builds and passes from nothing: makes a minimal Debian 12 in a directory, puts a clean clone of this
 # tree's last commit into it, and runs `./quickstart` and `./quickstart check` there.  Wants root and debootstrap.
 # Usage: fresh-root.sh [--bare] [--keep] [DIRECTORY]
-#   --bare     without /proc and /sys in the root
+#   --bare     without /proc, /sys and terminals in the root
 #   --keep     leave the root there when done
 #   DIRECTORY  where to make it (not in a file system that is mounted nodev); default: a new one in ${TMPDIR:-/var/tmp}
 # The packages come from the mirror that this machine's apt uses.
@@ -52,7 +52,7 @@ chmod 755 "$root"
 finish() {
   status=$?
   trap - EXIT
-  for mounted in proc sys; do
+  for mounted in proc sys dev/pts; do
     if mountpoint -q "$root/$mounted" 2>/dev/null; then umount "$root/$mounted" || exit 1; fi
   done
   if [ -n "$keep" ]; then
@@ -85,6 +85,7 @@ done
 if [ -z "$bare" ]; then
   mount -t proc proc "$root/proc"
   mount -t sysfs sys "$root/sys"
+  mount -t devpts -o ptmxmode=666 pts "$root/dev/pts"
 fi
 said "a Debian $(cat "$root/etc/debian_version") is there"
 
