@@ -11,7 +11,7 @@ stress_headers = stress/stress.h stress/state.h stress/shelf.h stress/victim.h s
 stress_programs = $(foreach n,$(stress_names),stress/$(n) stress/$(n)_instrumented) $(stress_held_names:%=stress/%)
 
 EXTRA_DIST += $(stress_names:%=stress/%.c) $(stress_held_names:%=stress/%.c) $(stress_harness) $(stress_held) $(stress_headers)
-EXTRA_DIST += stress/run.sh stress/check-stress.sh stress/under-tools.sh stress/mutants/list stress/mutants/run.sh
+EXTRA_DIST += stress/run.sh stress/long.sh stress/check-stress.sh stress/under-tools.sh stress/mutants/list stress/mutants/run.sh
 TESTS += stress/check-stress.sh
 check_DATA += $(stress_programs)
 MOSTLYCLEANFILES += $(stress_programs)
@@ -48,13 +48,16 @@ stress: $(stress_programs)
 # The same with copse compiled with the sanitizers.
 stress-tools: $(stress_programs)
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(top_srcdir)/stress/under-tools.sh $(SECONDS)
+# That for hours, and into fuzz/LEDGER.
+stress-long: $(stress_programs)
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(top_srcdir)/stress/long.sh $(HOURS)
 # The thread that is stopped at each instruction: at each address up to seventeen times.
 check-step: stress/step
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' STRESS_LIMIT=1200 bash $(top_srcdir)/stress/run.sh 60 step
 # Faults planted in the library are found.
 check-stress-mutants: all
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' CC='$(CC)' bash $(top_srcdir)/stress/mutants/run.sh
-.PHONY: stress stress-tools check-step check-stress-mutants
+.PHONY: stress stress-tools stress-long check-step check-stress-mutants
 CHECK_LONG += stress stress-tools check-step check-stress-mutants
 
 mostlyclean-local: stress-clean

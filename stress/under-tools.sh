@@ -28,7 +28,7 @@ built() {
 for sanitizers in address,undefined thread; do
   folder=$top_builddir/stress/sanitized/${sanitizers%%,*}
   if checked "builds with $sanitizers" built "$folder" "$sanitizers"; then
-    adopt "$sanitizers" env top_builddir="$folder" top_srcdir="$top_srcdir" bash "$top_srcdir/stress/run.sh" "$seconds" "$@"
+    adopt "$sanitizers" env STRESS_SANITIZER="${sanitizers%%,*}" top_builddir="$folder" top_srcdir="$top_srcdir" bash "$top_srcdir/stress/run.sh" "$seconds" "$@"
   fi
 done
 finish
