@@ -89,6 +89,7 @@ result "a missing library is one clear error" refuses 2 'ghost: there is no file
 result "a word that is no name=path is refused" refuses 2 'is not name=path.so' nonsense
 result "a name that is taken is refused" refuses 2 'the name glibc is taken' glibc=/lib/none.so
 result "rows that do not exist are refused" refuses 2 'no row matches' --only nosuchrow
+result "a table of rows that is not there is refused" refuses 2 'No such file' --rows "$scratch/none"
 result "a wrong number of rounds is refused" refuses 2 'rounds is at least 1' --rounds 0
 result "a wrong regex is refused" refuses 2 '--only' --only '('
 result "a report into nowhere is refused before measuring" refuses 2 'no directory' --report "$scratch/none/report.md"

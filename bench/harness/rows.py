@@ -41,7 +41,11 @@ def parse_row(line, group, quick, where):
 
 def read_rows(path, quick, extra=()):
     rows, group = [], ""
-    with open(path, encoding="utf-8") as lines:
+    try:
+        lines = open(path, encoding="utf-8")
+    except OSError as error:
+        raise Refusal(f"{path}: {error.strerror}") from error
+    with lines:
         for number, line in enumerate(lines, 1):
             line = line.strip()
             if line.startswith("group "):
