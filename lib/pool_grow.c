@@ -61,17 +61,23 @@ bool copse_pool_claim_locked(struct pool *p, u64 need, bool small, struct growth
 static bool commit_metadata(struct pool *p, const struct growth *g) {
   u64 from = g->ready_from, to = g->ready_to;
   if (from == to) return true;
-  if (!copse_region_own_commit(&p->words[from], (to - from) * sizeof(u64))) return false;
-  if (p->slotwise && !copse_region_own_commit(&p->bare[from], (to - from) * sizeof(u64))) return false;
-  if (!copse_region_own_commit(&p->changed[from >> 6], ((to + 63) >> 6) * sizeof(u64) - (from >> 6) * sizeof(u64)))
-    return false;
+  if (!copse_vm_access(&p->words[from], (to - from) * sizeof(u64))) return false;
+  if (p->slotwise && !copse_vm_access(&p->bare[from], (to - from) * sizeof(u64))) return false;
+  if (!copse_vm_access(&p->changed[from >> 6], (((to + 63) >> 6) - (from >> 6)) * sizeof(u64))) return false;
   u64 tree = max_u64(from >> BIT_TREE_BITS, 1), trees = ((to - 1) >> BIT_TREE_BITS) + 1;
   if (tree >= trees) return true;
   for (unsigned i = 0; i < CHAINS; i++) {
-    if (!copse_region_own_commit(&p->chains[i].rest[tree], (trees - tree) * sizeof(struct bit_tree))) return false;
-    if (!copse_region_own_commit(p->chains[i].trees, sizeof(struct bit_tree))) return false;
+    if (!copse_vm_access(&p->chains[i].rest[tree], (trees - tree) * sizeof(struct bit_tree))) return false;
+    if (!copse_vm_access(p->chains[i].trees, sizeof(struct bit_tree))) return false;
   }
   return true;
+}
+
+/* Of the sparse metadata below so many blocks. */
+static u64 metadata_bytes(const struct pool *p, u64 blocks) {
+  u64 bytes = blocks * sizeof(u64) * (p->slotwise ? 2 : 1) + ((blocks + 63) >> 6) * sizeof(u64);
+  u64 trees = (blocks - 1) >> BIT_TREE_BITS;
+  return bytes + (trees ? (trees + 1) * CHAINS * sizeof(struct bit_tree) : 0);
 }
 
 bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
@@ -112,7 +118,11 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
 
 void copse_pool_publish_locked(struct pool *p, const struct growth *g, u64 huge_bytes) {
   p->growing -= g->big;
-  if (g->ready_to > p->ready) p->ready = g->ready_to;
+  if (g->ready_to > p->ready) {
+    /* Counted here, and once: several steps in flight may have made the same accessible, and one that is refused does it again. */
+    add_relaxed(&copse_region_own_bytes, metadata_bytes(p, g->ready_to) - metadata_bytes(p, p->ready));
+    p->ready = g->ready_to;
+  }
   p->advised |= g->advised;
   if (huge_bytes) {
     /* One range that only grows: what lies between two backed parts counts as backed. */

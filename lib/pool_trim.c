@@ -9,6 +9,7 @@
  * is old enough.
  */
 #include "pool.h"
+#include "atomic.h"
 #include "check.h"
 #include "tunables.h"
 #include "vm.h"
@@ -314,9 +315,13 @@ static bool reach_since(struct pool *p) {
   copse_lock_release(&p->lock);
   if (known <= from) return true;
   u64 to = min_u64(round_up(known, SINCE_BLOCKS), round_up(p->slots_max, 64) >> 6);
-  if (!copse_region_own_commit(&p->since[from], (to - from) * sizeof *p->since)) return false;
+  if (!copse_vm_access(&p->since[from], (to - from) * sizeof *p->since)) return false;
   copse_lock_acquire(&p->lock);
-  p->since_ready = max_u64(p->since_ready, to);
+  if (to > p->since_ready) {
+    /* Two trims may have made it accessible. */
+    add_relaxed(&copse_region_own_bytes, (to - p->since_ready) * sizeof *p->since);
+    p->since_ready = to;
+  }
   copse_lock_release(&p->lock);
   return true;
 }

@@ -59,13 +59,9 @@ void *copse_region_own(u64 bytes, u64 alignment) {
   }
 }
 
-bool copse_region_own_commit(void *address, u64 bytes) {
-  if (!copse_vm_commit(address, bytes)) return false;
-  add_relaxed(&copse_region_own_bytes, bytes);
-  return true;
-}
-
 void *copse_region_own_committed(u64 bytes, u64 alignment) {
   void *p = copse_region_own(bytes, alignment);
-  return p && copse_region_own_commit(p, bytes) ? p : NULL;
+  if (!p || !copse_vm_access(p, bytes)) return NULL;
+  add_relaxed(&copse_region_own_bytes, bytes);
+  return p;
 }

@@ -59,8 +59,6 @@ hidden void *copse_region_own(u64 bytes, u64 alignment);
 hidden void *copse_region_own_committed(u64 bytes, u64 alignment);
 /* Bytes of copse's own that are accessible: relaxed adds. */
 hidden extern u64 copse_region_own_bytes;
-/* Commits part of what copse_region_own gave; idempotent.  false: refused. */
-hidden bool copse_region_own_commit(void *address, u64 bytes);
 
 #ifdef COPSE_INSTRUMENTED
 

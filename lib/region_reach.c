@@ -21,7 +21,7 @@ bool copse_region_reach(const struct reach *r, u64 from, u64 to) {
     while ((last + 1) * REACH_STEP < to && !step_reached(r, last + 1)) last++;
     /* Several may do it at once: each makes it accessible before it says so. */
     u64 bytes = (last + 1 - step) * REACH_STEP;
-    if (!copse_vm_commit(r->base + step * REACH_STEP, bytes)) return false;
+    if (!copse_vm_access(r->base + step * REACH_STEP, bytes)) return false;
     u64 fresh = 0;
     for (; step <= last; step++) {
       u64 bit = (u64)1 << (step % 64);
@@ -31,7 +31,6 @@ bool copse_region_reach(const struct reach *r, u64 from, u64 to) {
     step--;
     /* Figures: what two threads committed at once counts once. */
     add_relaxed(&copse_region_own_bytes, fresh);
-    sub_relaxed(&copse_vm_counters.committed, bytes - fresh);
   }
   return true;
 }

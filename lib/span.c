@@ -22,7 +22,8 @@ bool copse_span_start(void) {
   u64 *table = copse_region_own(round_up(granules * sizeof *table, page), page);
   if (!table) return false;
   u64 frontier = min_u64(granules, SPAN_TABLE_STEP);
-  if (!copse_region_own_commit(table, frontier * sizeof *table)) return false;
+  if (!copse_vm_access(table, frontier * sizeof *table)) return false;
+  add_relaxed(&copse_region_own_bytes, frontier * sizeof *table);
   u64 *bits = copse_region_own_committed(7 * words * sizeof *bits, APART);
   if (!bits) return false;
   copse_lock_init(&copse_span_lock, RANK_SPAN);

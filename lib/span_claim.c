@@ -106,7 +106,7 @@ static bool reach_table(u64 end) {
   u64 frontier = load_relaxed(&S.frontier);
   if (end <= frontier) return true;
   u64 reach = min_u64(round_up(end, SPAN_TABLE_STEP), S.granules);
-  if (!copse_vm_commit(&S.table[frontier], (reach - frontier) * sizeof S.table[0])) return false;
+  if (!copse_vm_access(&S.table[frontier], (reach - frontier) * sizeof S.table[0])) return false;
   copse_lock_acquire(&copse_span_lock);
   frontier = load_relaxed(&S.frontier);
   if (reach > frontier) {

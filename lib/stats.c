@@ -38,7 +38,6 @@ void copse_stats_take(struct copse_stats *out) {
   out->committed = load_relaxed(&copse_vm_counters.committed);
   out->in_use = load_relaxed(&copse_vm_counters.in_use);
   out->metadata = load_relaxed(&copse_region_own_bytes);
-  out->committed -= min_u64(out->metadata, out->committed);
   out->spans = load_relaxed(&copse_span_counters.spans);
   out->span_bytes = load_relaxed(&copse_span_counters.bytes);
   out->span_cached = load_relaxed(&copse_span_counters.cached);

@@ -120,11 +120,14 @@ static struct range units_inside(void *address, size_t length, size_t unit) {
   return (struct range){(char *)address + (start - (uptr)address), end > start ? end - start : 0};
 }
 
-bool copse_vm_commit(void *address, size_t length) {
+bool copse_vm_access(void *address, size_t length) {
   struct range r = pages_around(address, length);
-  if (length == 0) return true;
-  if (!vm_mprotect(r.start, r.length, ACCESS)) return false;
-  add_relaxed(&copse_vm_counters.committed, (u64)r.length);
+  return length == 0 || vm_mprotect(r.start, r.length, ACCESS);
+}
+
+bool copse_vm_commit(void *address, size_t length) {
+  if (!copse_vm_access(address, length)) return false;
+  add_relaxed(&copse_vm_counters.committed, (u64)pages_around(address, length).length);
   return true;
 }
 

@@ -47,6 +47,8 @@ hidden void *copse_vm_reserve(size_t length, size_t alignment);
 hidden void copse_vm_unreserve(void *address, size_t length);
 
 /* Makes [address, address + length) readable and writable; fresh pages are zero.  Idempotent.  false: nothing changed. */
+hidden bool copse_vm_access(void *address, size_t length);
+/* The same, and its pages count as committed, those anew that were. */
 hidden bool copse_vm_commit(void *address, size_t length);
 
 /*

@@ -151,7 +151,7 @@ static void test_refused_is_not_for_good(void **state) {
 
 /* Each call of the step in turn is refused. */
 static void refuse_each(struct shadow *s) {
-  u64 ready = s->pool->ready, frontier = s->pool->frontier, k = 1;
+  u64 ready = s->pool->ready, frontier = s->pool->frontier, own = copse_region_own_bytes, k = 1;
   watched = s->pool;
   for (;; k++) {
     /* That one and all later ones: metadata and slots, big step and small. */
@@ -168,9 +168,11 @@ static void refuse_each(struct shadow *s) {
     assert_int_equal(outcome, POOL_REFUSED);
     assert_int_equal(s->pool->ready, ready);
     assert_int_equal(s->pool->frontier, frontier);
+    assert_int_equal(copse_region_own_bytes, own); /* however often it is made accessible */
   }
   assert_true(k > 3); /* words, changed, slots at least */
   assert_true(s->pool->ready > ready);
+  assert_true(copse_region_own_bytes - own >= (s->pool->ready - ready) * sizeof(u64));
   for (unsigned i = 0; i < 10; i++) assert_int_equal(shadow_take(s, 64), POOL_TAKEN);
   u64 random = 8;
   while (s->live) shadow_put(s, 200, &random);

@@ -187,14 +187,15 @@ static int count_it(void *argument) {
   require(s.threads == 1 && s.generation == 0 && s.decommitted == 0);
   require(s.spans == 0 && s.span_bytes == 0 && s.span_cached == 0);
   require(s.metadata > 0 && s.system_calls > 0 && s.refills > 0 && s.pops == 0 && s.pushes == 0);
-  u64 bytes = 0;
+  u64 bytes = 0, slots = 0;
   for (unsigned class = 0; class < COPSE_CLASSES; class++) {
+    slots += (64 * s.classes[class].blocks - s.classes[class].uncommitted) * class_size(class);
     require(s.classes[class].size == class_size(class));
     require(s.classes[class].lost == 0 && s.classes[class].detached == 0 && s.classes[class].locked > 0);
     require(s.classes[class].bare <= s.classes[class].free);
     bytes += 70 * class_size(class);
   }
-  require(s.committed >= bytes && s.in_use >= bytes);
+  require(s.committed == slots && slots >= bytes && s.in_use >= bytes);
   require(balanced(&s, live));
 
   void *span = copse_alloc((size_t)5 << 20);
