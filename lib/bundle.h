@@ -3,7 +3,7 @@
  * A bundle: up to 120 slot addresses, out of band, on a 1 KB boundary.  Its memory is never unmapped.
  *
  *   0      8       16       24     32          48  56     64                      1024
- *   | next | batch | bottom | held | made .. | - | NULL | slot 0 .. slot 119 |
+ *   | next | batch | bottom | held | made .. | giver | NULL | slot 0 .. slot 119 |
  *
  * A bundle of depth d uses the upper d slots; the word below them is NULL.  A bundle of class c is a promise: every slot
  * in it is at least that large and that aligned.
@@ -26,7 +26,7 @@ struct bundle {
   u64 held;             /* slots at `bottom` that are in no other place, while the bundle is in a hand: see held.h */
   struct bundle *made;  /* of the first of those made at once: the first of those made before */
   u64 made_count;       /* and how many they are */
-  void *reserved;
+  const void *giver;    /* of a full one, in a recycler: the cache that passed it on */
   void *null;
   void *slot[BUNDLE_SLOTS];
 };

@@ -150,7 +150,7 @@ void *copse_cache_refill_owner(struct cache *c, unsigned class) {
     retire(c, class, b);
     count_owner(&c->pops, 1);
     if (c->depth[class] < bundle_depth(full)) c->depth[class] = (u8)bundle_depth(full);
-    fetch(full, class);
+    if (full->giver != c) fetch(full, class);
     return top_put_and_pop(c, class, full, bundle_depth(full));
   }
   if (!b) b = empty_take(c);
@@ -197,6 +197,7 @@ static void deepen(struct bundle *b, unsigned count, unsigned depth) {
 /* A full bundle goes to where threads of that region look, or home. */
 static struct bundle *pass_on(struct cache *c, unsigned region, struct bundle *b, unsigned count) {
   unsigned depth = bundle_depth(b);
+  b->giver = c;
   if (count == depth && copse_recycler_push_mpmc(&copse_recyclers[region], b, recycler_cap(region_class(region), depth))) {
     count_owner(&c->pushes, 1);
     return NULL;
