@@ -41,7 +41,7 @@ bench_measure_SOURCES = bench/measure.c
 bench_measure_CPPFLAGS = $(bench_cppflags)
 
 bench_harness = \
-  bench/compare bench/rows bench/rows-growth bench/targets \
+  bench/compare bench/contention bench/rows bench/rows-growth bench/targets \
   bench/harness/allocators.py bench/harness/machine.py bench/harness/plot.py bench/harness/programs.py \
   bench/harness/refusal.py bench/harness/report.py bench/harness/rows.py bench/harness/runner.py \
   bench/harness/summary.py

@@ -89,6 +89,8 @@ result "a missing library is one clear error" refuses 2 'ghost: there is no file
 result "a word that is no name=path is refused" refuses 2 'is not name=path.so' nonsense
 result "a name that is taken is refused" refuses 2 'the name glibc is taken' glibc=/lib/none.so
 result "rows that do not exist are refused" refuses 2 'no row matches' --only nosuchrow
+lists_growth() { "$compare" --rows "$top_srcdir/bench/rows-growth" --list | grep -q '^threads-64 .*churn'; }
+result "the table of how cost grows is read" lists_growth
 result "a table of rows that is not there is refused" refuses 2 'No such file' --rows "$scratch/none"
 result "a wrong number of rounds is refused" refuses 2 'rounds is at least 1' --rounds 0
 result "a wrong regex is refused" refuses 2 '--only' --only '('
@@ -218,6 +220,25 @@ for workload in $("$top_builddir/bench/workloads" --list | cut -d' ' -f1); do
 done
 result "a workload refuses an option that it has not" \
   ends_with 2 "$top_builddir/bench/workloads" pair ms=1 nonsense=1
+
+# ---- the simulation of more cores
+
+# added CORES DEPTH ARENAS: what an exchange adds to an object, in ns, and of a hundred swaps those that fail.
+added() { "$top_srcdir/bench/contention" --cores "$1" --depth "$2" --arenas "$3" | awk 'NR == 3 { print $3, $4 }'; }
+# costs LESS MORE: each the three arguments of added.
+costs() {
+  local less more
+  # shellcheck disable=SC2086 # three words
+  less=$(added $1) more=$(added $2)
+  echo "$1: $less; $2: $more"
+  awk -v less="${less% *}" -v more="${more% *}" 'BEGIN { exit !(less + 0 < more + 0) }'
+}
+alone() { [ "$(added 8 16 8)" = "3.8 0" ]; }
+result "a core with a head of its own waits for the bundles, and no swap fails" alone
+result "deeper bundles cost less" costs "64 112 8" "64 28 8"
+result "more cores cost more" costs "16 112 8" "256 112 8"
+result "more arenas cost less" costs "64 28 32" "64 28 8"
+result "no depth is refused" ends_with 2 "$top_srcdir/bench/contention" --depth 0
 
 echo "1..$count"
 [ "$failed" = 0 ]
