@@ -172,5 +172,29 @@ if ((UID == 0)) && cp "$(type -P true)" theirs && chown 65534 theirs && chmod 47
   expect "and exits well" test "$status" = 0
 fi
 
+# What runs with somebody else's rights takes nothing from the environment: no file is written, no figure said, no parameter set.
+# A program that is linked to the drop-in, since LD_PRELOAD is not looked at there.
+chmod 755 "$work" && mkdir -m 777 everybody && cp "$COPSE_LIBDIR/libcopse-malloc.so" everybody/
+cat >rights.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+void *volatile p;
+int main(void) { p = malloc(100); printf("%lu\n", getauxval(AT_SECURE)); free(p); }
+END
+if ((UID == 0)) && ${CC:-cc} -o everybody/rights rights.c -L everybody -Wl,-rpath,"$work/everybody" -Wl,--no-as-needed -l:libcopse-malloc.so 2>err; then
+  cp everybody/rights everybody/theirs && chown 65534 everybody/theirs && chmod 4755 everybody/theirs
+  asked() {
+    COPSE_MAP=$work/everybody/$1.map COPSE_SHOW_STATS=2 COPSE_OPTIONS=no_such_parameter=1 everybody/"$1" >out 2>err </dev/null
+  }
+  asked rights
+  expect "a program that was linked to the drop-in writes its map" test -s everybody/rights.map
+  expect "and its figures, and says what it thinks of its parameters" test "$(grep -cE 'memory at exit|no_such_parameter' err)" = 2
+  if asked theirs && grep -qx 1 out; then
+    expect "with another's rights it writes no map" test ! -e everybody/theirs.map
+    expect "and says nothing" test ! -s err
+  fi
+fi
+
 printf '1..%d\n' "$count"
 ((failures == 0))
