@@ -8,6 +8,7 @@
 #include "workloads.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +30,19 @@ static bool find(const char *name, void *function_pointer) {
   return symbol != NULL;
 }
 
+/* The drop-in has no function of its own that says so, but malloc_info does. */
+static bool copse_drop_in(char *out, size_t size) {
+  char text[4096], version[32];
+  FILE *file = fmemopen(text, sizeof text, "w");
+  if (!file) return false;
+  malloc_info(0, file);
+  fclose(file);
+  text[sizeof text - 1] = 0;
+  if (sscanf(text, "<malloc version=\"copse-%31[^\"]", version) != 1) return false;
+  snprintf(out, size, "%s", version);
+  return true;
+}
+
 static void version_into(char *out, size_t size) {
   const char *(*copse)(void), *(*libc)(void);
   int (*mimalloc)(void);
@@ -48,6 +62,8 @@ static void version_into(char *out, size_t size) {
     snprintf(out, size, "%s", text);
   else if (find("tc_version", &tcmalloc))
     snprintf(out, size, "%s", tcmalloc(NULL, NULL, NULL));
+  else if (copse_drop_in(out, size))
+    return;
   else if (strstr(file_of((void *)malloc), "libc.so") && find("gnu_get_libc_version", &libc))
     snprintf(out, size, "%s", libc());
   else

@@ -140,6 +140,7 @@ if [ -s "$measured.json" ]; then
   result "each was measured three times, in rounds" holds "$measured.json" \
     'len(d["runs"]) == 12 and [r["round"] for r in d["runs"]] == [0] * 4 + [1] * 4 + [2] * 4'
   result "the report has the row and the column" grep -Eq '^\| row +\|.* slow \|' "$measured.md"
+  result "what stands nowhere in particular is named without its folder" grep -q '^- slow: .*, .slow[.]so.$' "$measured.md"
   result "evaluated again it says the same" says_the_same "$measured"
 else
   result "there is something to look at" false
@@ -220,6 +221,12 @@ for workload in $("$top_builddir/bench/workloads" --list | cut -d' ' -f1); do
 done
 result "a workload refuses an option that it has not" \
   ends_with 2 "$top_builddir/bench/workloads" pair ms=1 nonsense=1
+
+says_version() {
+  LD_PRELOAD=$top_builddir/lib/.libs/libcopse-malloc.so "$top_builddir/bench/workloads" --identify |
+    grep -q "\"version\": \"$(sed -n 's/.*PACKAGE_VERSION "\(.*\)"/\1/p' "$top_builddir/config.h")\""
+}
+[ ! -e "$top_builddir/lib/.libs/libcopse-malloc.so" ] || result "the drop-in says which version it is" says_version
 
 # ---- the simulation of more cores
 

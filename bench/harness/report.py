@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The markdown report; it is also what is printed."""
 
+import os
+import re
+
 from harness.summary import judged
 
 
@@ -76,8 +79,13 @@ def process_table(processes, order, names):
     return table(["row", "what", "unit"] + names, lines)
 
 
+def place(path):
+    """Where a system has it; of what stands elsewhere the name alone, for whose folder it is tells a reader nothing."""
+    return path if re.match(r"/(usr/)?lib", path) else os.path.basename(path)
+
+
 def allocator_lines(document):
-    lines = [f"- {a['name']}: {a['version']}, `{a['file']}`" for a in document["allocators"]]
+    lines = [f"- {a['name']}: {a['version']}, `{place(a['file'])}`" for a in document["allocators"]]
     return lines + [f"- {m['name']}: not measured, {m['why']}" for m in document["missing"]]
 
 
