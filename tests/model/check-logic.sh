@@ -55,6 +55,8 @@ mutant pool_trim '/^static void detach_locked/,/^}/ s/\*pool_word\(p, block\) &=
 mutant pool_trim '/^static void return_locked/,/^}/ s/\*word \|= piece->mask;//' pool/trim-against-put 'a trim that keeps what it took'
 mutant pool_grow 's/p->frontier \+= slots;//' pool/growth-against-growth 'growth that claims nothing'
 mutant pool_grow '/^void copse_pool_rollback_locked/,/^}/ s/p->uncommitted -= .*//' pool/growth-all-refused 'a rollback that forgets the count'
+mutant pool_look 's/copse_lock_(acquire|release)\(&p->lock\);//' pool/look-against-trim 'a look without the lock'
+mutant pool_look 's/out\[i\]\.bare = \*pool_bare\(p, block \+ i\);/out[i].bare = ~out[i].free;/' pool/slotwise-look-against-trim 'a look that takes bare for taken'
 mutant cache 's/store_relaxed\(&c->hot\.top\[place\], dummy_top\(\)\);//' cache/flush-flush 'a bundle that stays at the top'
 mutant cache 's/exchange_acquire\(&of->spare\[class\], \(u64\)0\)/load_acquire(\&of->spare[class])/' cache/spare-taken-while-refilling 'a spare that is taken and left'
 mutant cache '/^static struct bundle \*pass_on/,/^}/ s/copse_direct_put\(.*\);//' cache/spill-spill-twice 'a refused bundle that is dropped'

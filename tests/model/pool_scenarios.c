@@ -71,6 +71,16 @@ static void count(void) {
   copse_pool_count(pool(), &c);
   check(c.free + c.detached + c.uncommitted + c.lost <= 64 * c.blocks);
 }
+/* What a walk sees of a block is what it was at one instant: nothing that somebody holds all the time is free there. */
+static void look(void) {
+  struct copse_block blocks[2];
+  u64 seen = copse_pool_look(pool(), 0, blocks, 2);
+  check(seen >= 1 && !(blocks[0].bare & ~blocks[0].free));
+  for (unsigned i = 0; i < holds[0]; i++) {
+    u64 slot = (u64)((char *)held[0][i] - (char *)blocks[0].address) / blocks[0].size;
+    check(slot < blocks[0].slots && !(blocks[0].free >> slot & 1));
+  }
+}
 static void valid(void) { check(copse_pool_valid(pool())); }
 static void take_zero(void) {
   void *p;
@@ -155,6 +165,13 @@ static void slotwise_dirty(void) {
   slotwise();
   put_of(1, 2);
 }
+/* One block, of which a little is taken; with the next ones it grows. */
+static void one_taken(void) {
+  clean();
+  class = class_of_size(1024);
+  copse_tunables.growth_min = copse_tunables.growth_max = 4096;
+  take_of(0, 2);
+}
 static void slotwise_fresh(void) {
   clean();
   class = class_of_size(PAGE_SIZE);
@@ -218,6 +235,10 @@ const struct scenario pool_scenarios[] = {
     S("detached-against-limit", limited, whole, trim, take_if),
     S("detached-against-count", some_free, whole, trim, count),
     S("detached-against-check", some_free, whole, trim, valid),
+    S("look-against-trim", some_free, whole, look, trim),
+    S("look-against-take-put", some_free, whole, look, take_put),
+    S("look-against-growth", one_taken, whole, look, take, take),
+    S("slotwise-look-against-trim", slotwise_dirty, whole, look, trim),
     S("slotwise-take-take", slotwise_dirty, whole, take, take),
     S("slotwise-trim-against-put", slotwise, whole, trim, put),
     S("slotwise-trim-against-take", slotwise_dirty, whole, trim, take),
