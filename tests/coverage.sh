@@ -16,7 +16,8 @@ mkdir -p "$out/profile"
 cd "$out"
 # Counters are in the file itself (%c): those of a child of fork and of what ends by a signal are not lost.
 counted="-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation"
-"${top_srcdir:?}/configure" -q CC=clang CXX=clang++ CFLAGS="-O1 -g $counted" CXXFLAGS="-O1 -g" LDFLAGS=-fprofile-instr-generate
+# libtool puts libc before the counters' runtime in a library of C++: atexit, which libc has as an object, is asked for early.
+"${top_srcdir:?}/configure" -q CC=clang CXX=clang++ CFLAGS="-O1 -g $counted" CXXFLAGS="-O1 -g" LDFLAGS="-fprofile-instr-generate -Wl,-u,atexit"
 make -s -j"$(nproc)" >make.log 2>&1
 # Not those that look at the sources, the objects, or build programs of their own.
 # shellcheck disable=SC2016 # make expands it
