@@ -17,6 +17,18 @@ static inline int setting_lock(const char *path) {
   if (file >= 0) flock(file, LOCK_EX);
   return file;
 }
+/* The same, but -1 where others do not let go of it for so long: those who share it may follow one another without an end. */
+static inline int setting_lock_within(const char *path, int seconds) {
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  for (int tries = 10 * seconds; file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0; tries--) {
+    if (tries <= 0) {
+      close(file);
+      return -1;
+    }
+    usleep(100000);
+  }
+  return file;
+}
 static inline void setting_unlock(int file) {
   if (file >= 0) close(file);
 }

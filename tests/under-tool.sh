@@ -65,7 +65,7 @@ link_test() {
 compile_test vm_faults
 # While another test has the system be strict with memory no sanitizer starts, and none forks: it holds this lock then.
 unless_strict() {
-  if grep -q 'setting_lock(OVERCOMMIT)' "$top_srcdir/tests/$1".c*; then "${@:2}"; else flock -s /proc/sys/vm/overcommit_memory "${@:2}"; fi
+  if grep -q 'setting_lock_within(OVERCOMMIT,' "$top_srcdir/tests/$1".c*; then "${@:2}"; else flock -s /proc/sys/vm/overcommit_memory "${@:2}"; fi
 }
 one() {
   link_test "$1" || return
