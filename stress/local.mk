@@ -28,10 +28,11 @@ stress/%.o: stress/%.c
 	$(stress_compile)
 stress/vm_faults.o: tests/vm_faults.c
 	$(stress_compile)
-stress/%_instrumented: stress/%_instrumented.o $(stress_harness:.c=_instrumented.o) stress/vm_faults.o \
+# Each of one rule alone: as in fuzz/local.mk.
+$(stress_names:%=stress/%_instrumented): stress/%_instrumented: stress/%_instrumented.o $(stress_harness:.c=_instrumented.o) stress/vm_faults.o \
   lib/libcopse_internal_instrumented.la
 	$(stress_link) $^ $(LIBS)
-stress/%: stress/%.o $(stress_harness:.c=.o) stress/vm_faults.o lib/libcopse_internal.la
+$(stress_names:%=stress/%) $(stress_held_names:%=stress/%): stress/%: stress/%.o $(stress_harness:.c=.o) stress/vm_faults.o lib/libcopse_internal.la
 	$(stress_link) $^ $(LIBS)
 $(stress_held_names:%=stress/%): $(stress_held:.c=.o)
 # A program may be told another page size.
