@@ -13,15 +13,16 @@ mkdir -p "$out"
 find_tool() { command -v "$1-14" || command -v "$1"; }
 profdata=$(find_tool llvm-profdata) cov=$(find_tool llvm-cov)
 make -s -j"${jobs:-2}" -f "$top/fuzz/build.mk" OUT="$out" CC="${FUZZ_CC:-clang}" \
-  CFLAGS="-O1 -g -fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic" LIB_FUZZING_ENGINE=
+  CFLAGS="-O1 -g -fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic -mllvm -runtime-counter-relocation -Wno-unused-command-line-argument" \
+  LIB_FUZZING_ENGINE=
 rm -f "$out"/*.profraw
 objects=()
 for name in "${names[@]}"; do
   folders=("$top/fuzz/corpus/$name")
   [ ! -d "$top/fuzz/regress/$name" ] || folders+=("$top/fuzz/regress/$name")
   for program in "fuzz_$name" "fuzz_${name}_instrumented"; do
-    # Children of fork write a file of their own; they end by _exit, which writes none.
-    LLVM_PROFILE_FILE=$out/$program.%p.profraw timeout 300 "$out/$program" "${folders[@]}" "${@:2}" >/dev/null
+    # Counters are in the file itself (%c): those of children of fork, which end by _exit, are not lost.
+    LLVM_PROFILE_FILE=$out/$program.%c%p.profraw timeout 300 "$out/$program" "${folders[@]}" "${@:2}" >/dev/null
     objects+=(-object "$out/$program")
   done
 done
