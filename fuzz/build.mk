@@ -9,7 +9,7 @@
 SRC := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/..)
 OUT = .
 WORK = $(OUT)/work
-NAMES = api threads threads_overlap thread_lifecycle bit_tree size_class recycler span vm_failures malloc options
+NAMES = api threads threads_overlap thread_lifecycle bit_tree size_class recycler span vm_failures malloc options misuse
 MODES = release instrumented
 LIB_FUZZING_ENGINE =
 

@@ -5,7 +5,7 @@
 
 : "${top:?}" "${work:?}"
 # shellcheck disable=SC2034 # the callers use it
-names=(api threads threads_overlap thread_lifecycle bit_tree size_class recycler span vm_failures malloc options)
+names=(api threads threads_overlap thread_lifecycle bit_tree size_class recycler span vm_failures malloc options misuse)
 # Copse's memory is its own: nothing of it is malloc's, and no leak.
 export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=0:abort_on_error=1} UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
 # Fork takes more locks at once than the deadlock detector can count, and threads that stay are no leak.
