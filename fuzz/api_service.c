@@ -4,7 +4,9 @@
 #include "copse.h"
 #include "expect.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Parameters and values for them; those out of range are refused, and change nothing. */
 static const struct {
@@ -76,6 +78,12 @@ static int look_at(const struct copse_block *blocks, size_t n, void *context) {
 static void look(const struct model *m, const struct op *op) {
   struct wanted w = {m->count ? (uintptr_t)m->live[op->which % m->count].at : 0, 0};
   expect(copse_heap_walk(look_at, &w) == 0 && w.seen == (m->count != 0));
+  if (op->more & 1) return;
+  /* The same as text, to nowhere, and to what is no file. */
+  int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  errno = 77;
+  if (nowhere >= 0) expect(copse_heap_write(nowhere) == 0 && errno == 77 && close(nowhere) == 0);
+  expect(copse_heap_write(-1) == -1 && errno == EBADF);
 }
 
 /* What nobody can serve: above PTRDIFF_MAX, or above all address space there is; and alignments that are none. */

@@ -28,6 +28,7 @@ extern size_t prefixed_malloc_usable_size(void *ptr);
 extern int prefixed_malloc_trim(size_t pad);
 extern int prefixed_mallopt(int parameter, int value);
 extern struct mallinfo2 prefixed_mallinfo2(void);
+extern struct mallinfo prefixed_mallinfo(void);
 extern int prefixed_malloc_info(int options, FILE *file);
 
 static struct model model;
@@ -114,7 +115,13 @@ static void ask(const struct op *op) {
   size_t bytes = 0;
   for (size_t i = 0; i < model.count; i++) bytes += model.live[i].asked;
   expect(info.uordblks + info.hblkhd >= bytes);
+  /* The old one's ints hold all that there is here. */
+  struct mallinfo old = prefixed_mallinfo();
+  expect((size_t)old.uordblks == info.uordblks && (size_t)old.hblks == info.hblks && (size_t)old.hblkhd == info.hblkhd);
+  expect((size_t)old.ordblks == info.ordblks);
   expect(prefixed_mallopt(M_TOP_PAD, op->more) == 1 && prefixed_mallopt(M_PERTURB, op->more) == 0);
+  expect(prefixed_mallopt(M_ARENA_MAX, op->more) == (op->more > 0) && prefixed_mallopt(M_MMAP_MAX, op->more) == 1);
+  expect(prefixed_mallopt(M_MXFAST, (int)op->value) == ((int)op->value >= 0 && (int)op->value <= 160));
   expect(prefixed_malloc_usable_size(NULL) == 0);
   prefixed_free(NULL);
   FILE *file = fmemopen(text, sizeof text, "w");
