@@ -53,13 +53,13 @@ fuzz-smoke:
 fuzz-long:
 	$(fuzz_environment) bash $(top_srcdir)/fuzz/long.sh $(HOURS)
 fuzz-coverage:
-	$(fuzz_environment) bash $(top_srcdir)/fuzz/coverage.sh
+	$(fuzz_environment) bash $(top_srcdir)/fuzz/coverage.sh 90
 check-fuzz-mutants:
 	$(fuzz_environment) bash $(top_srcdir)/fuzz/mutants/run.sh
 check-ossfuzz:
 	$(fuzz_environment) bash $(top_srcdir)/fuzz/check-ossfuzz.sh
 .PHONY: fuzz-smoke fuzz-long fuzz-coverage check-fuzz-mutants check-ossfuzz
-CHECK_LONG += check-fuzz-mutants check-ossfuzz
+CHECK_LONG += fuzz-coverage check-fuzz-mutants check-ossfuzz
 
 mostlyclean-local: fuzz-clean
 fuzz-clean:
