@@ -12,9 +12,9 @@ out=$work/coverage
 mkdir -p "$out"
 find_tool() { command -v "$1-14" || command -v "$1"; }
 profdata=$(find_tool llvm-profdata) cov=$(find_tool llvm-cov)
+counted="-fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic -mllvm -runtime-counter-relocation"
 make -s -j"${jobs:-2}" -f "$top/fuzz/build.mk" OUT="$out" CC="${FUZZ_CC:-clang}" \
-  CFLAGS="-O1 -g -fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic -mllvm -runtime-counter-relocation -Wno-unused-command-line-argument" \
-  LIB_FUZZING_ENGINE=
+  CFLAGS="-O1 -g $counted -Wno-unused-command-line-argument" LIB_FUZZING_ENGINE=
 rm -f "$out"/*.profraw
 objects=()
 for name in "${names[@]}"; do

@@ -34,11 +34,13 @@ fuzz/%.o: fuzz/%.c
 	$(fuzz_compile)
 fuzz/vm_faults.o: tests/vm_faults.c
 	$(fuzz_compile)
-# Each of one rule alone: where some objects were not there yet, make took fuzz_NAME_instrumented for a program of the release library.
-$(fuzz_names:%=fuzz/fuzz_%_instrumented): fuzz/fuzz_%_instrumented: fuzz/fuzz_%_instrumented.o $(fuzz_common_sources:.c=_instrumented.o) fuzz/vm_faults.o \
+# Each by one rule alone: where some objects were not there yet, make took fuzz_NAME_instrumented for a program of the release library.
+$(fuzz_names:%=fuzz/fuzz_%_instrumented): fuzz/fuzz_%_instrumented: fuzz/fuzz_%_instrumented.o \
+  $(fuzz_common_sources:.c=_instrumented.o) fuzz/vm_faults.o \
   $(fuzz_family:%=fuzz/prefixed/%_instrumented.o) lib/libcopse_internal_instrumented.la
 	$(fuzz_link) $^ $(LIBS)
-$(fuzz_names:%=fuzz/fuzz_%): fuzz/fuzz_%: fuzz/fuzz_%.o $(fuzz_common_sources:.c=.o) fuzz/vm_faults.o $(fuzz_family:%=fuzz/prefixed/%.o) \
+$(fuzz_names:%=fuzz/fuzz_%): fuzz/fuzz_%: fuzz/fuzz_%.o $(fuzz_common_sources:.c=.o) fuzz/vm_faults.o \
+  $(fuzz_family:%=fuzz/prefixed/%.o) \
   lib/libcopse_internal.la
 	$(fuzz_link) $^ $(LIBS)
 .PRECIOUS: fuzz/%.o fuzz/%_instrumented.o fuzz/prefixed/%.o fuzz/prefixed/%_instrumented.o

@@ -28,7 +28,7 @@ stress/%.o: stress/%.c
 	$(stress_compile)
 stress/vm_faults.o: tests/vm_faults.c
 	$(stress_compile)
-# Each of one rule alone: as in fuzz/local.mk.
+# Each by one rule alone: as in fuzz/local.mk.
 $(stress_names:%=stress/%_instrumented): stress/%_instrumented: stress/%_instrumented.o $(stress_harness:.c=_instrumented.o) stress/vm_faults.o \
   lib/libcopse_internal_instrumented.la
 	$(stress_link) $^ $(LIBS)
