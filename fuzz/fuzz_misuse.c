@@ -142,7 +142,7 @@ __attribute__((no_sanitize("nonnull-attribute"))) static void misuse(const struc
     reported(1, "a pointer that copse never handed out");
     break;
   case ANYWHERE: copse_report_describe(copse_regions.base + (uint64_t)op->value * 4096 + op->more); break;
-  case LEAKS: expect(copse_report_leaks() == model.count); break;
+  case LEAKS: expect(loud(copse_report_leaks() == model.count)); break;
   default:
     if (model.count) misuse_live(&model.live[op->which % model.count], op, kind);
   }
