@@ -30,7 +30,7 @@ smoke() {
 
 # Of each target, some seconds' work; with AFL++ more.
 declare -A runs=([api]=600 [threads]=500 [thread_lifecycle]=150 [bit_tree]=10000 [size_class]=50000 [recycler]=300000 [span]=2000
-  [vm_failures]=600 [malloc]=400 [options]=50000 [misuse]=300)
+  [vm_failures]=600 [malloc]=400 [options]=50000 [misuse]=1000)
 afl_runs=2500
 
 # smoke_fixed PROGRAM: the same by a fixed seed.
