@@ -51,7 +51,7 @@ bench_programs = \
   bench/programs/lua.sh bench/programs/perl.sh bench/programs/python-malloc.sh bench/programs/python.sh \
   bench/programs/redis.sh bench/programs/sqlite.sh
 
-EXTRA_DIST += bench/README bench/test_compare.sh $(bench_harness) $(bench_programs)
+EXTRA_DIST += bench/README bench/RESULTS.md bench/test_compare.sh $(bench_harness) $(bench_programs)
 
 # A first look; see bench/README for what may be published.
 benchmark: $(noinst_PROGRAMS) $(lib_LTLIBRARIES)
