@@ -38,6 +38,8 @@ static void work(struct hand *hand) {
   if (hand->number <= HELD_WORKERS) {
     held_worker(hand);
   } else if (hand->number == HELD_WORKERS + 1) {
+    /* The workers have their records: none of them starts, and waits for an arena that the victim makes in its first call. */
+    while (__atomic_load_n(&shared->done, __ATOMIC_ACQUIRE) < HELD_WORKERS) usleep(100);
     __atomic_store_n(&victim, (uint32_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
     for (unsigned i = 0; i < TURNS; i++) held_paths(hand, i);
     /* What is on its way stays there. */
@@ -52,7 +54,7 @@ static void work(struct hand *hand) {
       usleep((useconds_t)random_below(&hand->random, 300));
       uint32_t thread = __atomic_load_n(&victim, __ATOMIC_ACQUIRE);
       if (thread) syscall(SYS_tgkill, getpid(), thread, SIGUSR1);
-      else if (i > 100) break;
+      else if (__atomic_load_n(&shared->ending, __ATOMIC_ACQUIRE)) break;
     }
   }
 }
@@ -66,7 +68,9 @@ static void one_round(struct hand *hand) {
   held_lock_words(&words, copse_regions.arenas);
   shared = held_share();
   require(sigaction(SIGUSR1, &action, NULL) == 0);
-  crew(HELD_WORKERS + 2, work, shared);
+  crew_start(HELD_WORKERS + 2, work, shared);
+  require(held_episode(shared, 0, stress_limit()));
+  crew_join();
   stress_add("stops", stops);
   stress_add("of them under the spans' lock, where the others went on with slots", in_spans);
   stress_add("signals that came under a pool's lock", held_back);
