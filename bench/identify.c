@@ -8,7 +8,6 @@
 #include "workloads.h"
 
 #include <dlfcn.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,10 +31,11 @@ static bool find(const char *name, void *function_pointer) {
 
 /* The drop-in has no function of its own that says so, but malloc_info does. */
 static bool copse_drop_in(char *out, size_t size) {
+  int (*info)(int, FILE *); /* musl has none */
   char text[4096], version[32];
-  FILE *file = fmemopen(text, sizeof text, "w");
+  FILE *file = find("malloc_info", &info) ? fmemopen(text, sizeof text, "w") : NULL;
   if (!file) return false;
-  malloc_info(0, file);
+  info(0, file);
   fclose(file);
   text[sizeof text - 1] = 0;
   if (sscanf(text, "<malloc version=\"copse-%31[^\"]", version) != 1) return false;
