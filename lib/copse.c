@@ -39,6 +39,7 @@ void *copse_alloc_slow_(unsigned class) {
     p = copse_direct_alloc(region_at(0, class));
   }
   if (unlikely(!p)) return no_memory();
+  if (likely(c != NULL)) copse_trim_peak(c);
   errno = saved;
   return p;
 }
@@ -64,6 +65,7 @@ void *copse_alloc_zeroed(size_t size) {
     int saved = errno;
     struct cache *c = copse_thread_cache();
     p = copse_started() ? copse_direct_alloc_zero(region_at(c ? c->arena : 0, class), &zero) : NULL;
+    if (likely(c && p)) copse_trim_peak(c);
     errno = saved;
     /* None in the pool: caches may have some. */
     if (unlikely(!p)) p = copse_hot_alloc_(class);
@@ -161,6 +163,7 @@ static void *becomes_span(u64 region, u64 size) {
   if (room < REALLOC_SPAN || size <= room || size > COPSE_CLASS_SIZE_MAX) return NULL;
   int saved = errno;
   void *p = copse_span_alloc(size, 1, false);
+  if (p) copse_trim_peak(cache_of_thread());
   errno = saved;
   return p;
 }
@@ -173,6 +176,7 @@ void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
   if (region >= region_spans() && (new_size > COPSE_CLASS_SIZE_MAX || new_size >= old_size)) {
     int saved = errno;
     void *moved = new_size <= PTRDIFF_MAX ? copse_span_resize(ptr, new_size) : NULL;
+    if (moved) copse_trim_peak(cache_of_thread());
     errno = saved;
     if (moved) return moved;
   }

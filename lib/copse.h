@@ -142,7 +142,7 @@ COPSE_API void copse_checkpoint(void);
 /* Flushes the calling thread's cache now.  For threads that are about to block for long. */
 COPSE_API void copse_thread_flush(void);
 
-/* How many threads hold cached memory and have not yet followed the last copse_trim. */
+/* How many threads hold cached memory and have not yet followed the last copse_trim, or trim at a peak ("peak_trim"). */
 COPSE_API size_t copse_trim_pending(void);
 
 /* ------------------------------------------------------------------ looking at it */

@@ -134,6 +134,12 @@ static inline void copse_pool_put(struct pool *p, unsigned n, void *const slots[
  */
 hidden u64 copse_pool_trim(struct pool *p, u64 cooldown);
 
+/*
+ * Gives back what came free, as copse_pool_trim without a cooldown does, but not what only came along with a huge page: at a peak
+ * that is what is used next.  Returns bytes.
+ */
+hidden u64 copse_pool_trim_freed(struct pool *p);
+
 /* Takes back the access of its bare end, for others to use.  Returns bytes. */
 hidden u64 copse_pool_shrink(struct pool *p);
 

@@ -346,6 +346,19 @@ static void stamp(struct pool *p, enum pool_chain chain) {
   } while (block != CHAIN_NONE);
 }
 
+static u64 sweep_freed(struct pool *p, u64 cooldown) {
+  u64 bytes = sweep(p, SWEEP_OLD, cooldown) + sweep(p, SWEEP_YOUNG, cooldown);
+  return pool_has_runs(p) && !p->slotwise ? bytes + sweep(p, SWEEP_PARTIAL, cooldown) : bytes;
+}
+
+u64 copse_pool_trim_freed(struct pool *p) {
+  copse_lock_acquire(&p->lock);
+  bool idle = p->frontier == 0;
+  p->marked = CHAIN_NONE;
+  copse_lock_release(&p->lock);
+  return idle ? 0 : sweep_freed(p, 0);
+}
+
 u64 copse_pool_trim(struct pool *p, u64 cooldown) {
   u64 bytes = 0;
   bool runs = pool_has_runs(p) && !p->slotwise;
@@ -363,9 +376,7 @@ u64 copse_pool_trim(struct pool *p, u64 cooldown) {
     stamp(p, YOUNG);
     if (runs) stamp(p, PARTIAL);
   }
-  bytes += sweep(p, SWEEP_OLD, cooldown);
-  bytes += sweep(p, SWEEP_YOUNG, cooldown);
-  if (runs) bytes += sweep(p, SWEEP_PARTIAL, cooldown);
+  bytes += sweep_freed(p, cooldown);
   /* What only came along was never in use: with a cooldown it goes at every so manieth trim. */
   if (came_along) bytes += sweep(p, SWEEP_BARE, cooldown);
   return bytes;

@@ -29,6 +29,7 @@ void *copse_resort_span(u64 size, u64 alignment, bool zero) {
   if (likely(size <= PTRDIFF_MAX) && copse_start()) {
     p = copse_span_alloc(size, alignment, zero);
     if (unlikely(!p)) p = span_again(size, alignment, zero);
+    if (p) copse_trim_peak(cache_of_thread());
   }
   errno = p ? saved : ENOMEM;
   return p;

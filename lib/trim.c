@@ -29,17 +29,33 @@ void copse_trim_shrink(void) {
   for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_pool_shrink(p);
 }
 
-u64 copse_trim_all(struct cache *mine) {
+/* Returns to the pools what lies in this thread's cache, in recyclers and spares, and has the other threads follow. */
+static void gather_all(struct cache *mine) {
   /* release: pairs with the acquire in copse_cache_follow_owner. */
   add_release(&copse_generation, (u64)1);
   struct cache *c = mine ? mine : copse_cache_attach();
-  if (c) {
-    copse_cache_follow_owner(c);
-    gather(c);
-    if (!mine) copse_cache_detach_owner(c);
-  }
+  if (!c) return;
+  copse_cache_follow_owner(c);
+  gather(c);
+  if (!mine) copse_cache_detach_owner(c);
+}
+
+u64 copse_trim_all(struct cache *mine) {
+  gather_all(mine);
   /* relaxed: a parameter stands on its own. */
   return give_back(load_relaxed(&copse_tunables.cooldown));
+}
+
+void copse_trim_at_peak(struct cache *mine) {
+  /* relaxed: figures, as the parameter; nothing is reached through them. */
+  u64 in_use = load_relaxed(&copse_vm_counters.in_use), mark = load_relaxed(&copse_vm_counters.mark);
+  u64 percent = load_relaxed(&copse_tunables.peak_trim);
+  u64 step = max_u64(in_use / 100 * (percent ? percent : PEAK_TRIM_ASKED), PEAK_STEP);
+  /* Of those that come at once, one. */
+  if (in_use <= mark || !cas_relaxed(&copse_vm_counters.mark, &mark, in_use + step) || !percent) return;
+  gather_all(mine);
+  copse_span_trim();
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_pool_trim_freed(p);
 }
 
 u64 copse_trim_behind(void) {

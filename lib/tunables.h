@@ -38,6 +38,10 @@
 #define TRIM_RUN_SIZE 256
 /* A pool asks for transparent huge pages once it has grown beyond this. */
 #define HUGE_AFTER ((u64)8 << 20)
+/* A new peak of memory in use counts from so many bytes above the last on, whatever "peak_trim" says. */
+#define PEAK_STEP ((u64)1 << 20)
+/* Where "peak_trim" is 0, how many per cent later it is asked for again. */
+#define PEAK_TRIM_ASKED 25
 /* Empty bundles that a cache keeps; more go round in batches of half as many. */
 #define EMPTIES_KEPT 16
 
@@ -47,8 +51,10 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
 /* ---- parameters: X(name, default, least, greatest, only before the first allocation) ---- */
 #ifdef COPSE_DROPIN
 #define HUGE_DEFAULT 1 /* a forked child may be killed for lack of an explicit huge page */
+#define PEAK_TRIM_DEFAULT 6
 #else
 #define HUGE_DEFAULT 2
+#define PEAK_TRIM_DEFAULT 0 /* whoever links copse knows when to trim */
 #endif
 /* One in the instrumented library: its records are by class, and TSan counts the locks that a fork takes. */
 #ifdef COPSE_INSTRUMENTED
@@ -68,6 +74,7 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
   X(growth_max, (u64)16 << 20, 4096, (u64)1 << 30, false) /* and that any later one does at most */ \
   X(huge, HUGE_DEFAULT, 0, 2, false) /* 0 never, 1 transparent huge pages, 2 explicit ones first */ \
   X(cooldown, 0, 0, 1000, false)    /* trims that a free block keeps its pages through */ \
+  X(peak_trim, PEAK_TRIM_DEFAULT, 0, 1000, false) /* per cent above its last peak at which memory in use has a trim made; 0: none */ \
   X(span_cache, (u64)32 << 20, 0, (u64)1 << 40, false) /* bytes of freed spans that keep their pages */ \
   X(limit, 0, 0, (u64)1 << 46, false) /* bytes in use, above which requests fail; 0: none */ \
   X(reserve, (u64)1 << 45, (u64)1 << 27, (u64)1 << 45, true) /* bytes of address space to ask for */ \

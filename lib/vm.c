@@ -25,7 +25,7 @@ static void *system_mremap(void *from, size_t old_length, size_t new_length, int
 
 const struct vm_calls copse_vm_system = {system_mmap, system_munmap, system_mprotect, system_madvise, system_mremap};
 const struct vm_calls *copse_vm = &copse_vm_system;
-struct vm_counters copse_vm_counters;
+struct vm_counters copse_vm_counters = {.mark = PEAK_STEP};
 /* Until start: the least that any system has, so that early arithmetic is harmless. */
 struct vm_facts copse_vm_facts = {.page = 4096};
 

@@ -32,6 +32,7 @@ hidden extern struct vm_facts copse_vm_facts;
 /* Written with relaxed adds by anybody. */
 struct vm_counters {
   u64 system_calls, committed, decommitted, in_use;
+  u64 mark; /* of in_use: above it is a new peak; trim.c moves it */
   u64 huge_1g, huge_2m, huge_advised, huge_1g_fallbacks, huge_2m_fallbacks;
 };
 hidden extern struct vm_counters copse_vm_counters;

@@ -62,6 +62,7 @@ copse_unit_tests += \
   tests/test_conservation \
   tests/test_many \
   tests/test_trim_threads \
+  tests/test_peak \
   tests/test_system_calls \
   tests/test_recycler_lock \
   tests/test_parameters \

@@ -8,6 +8,7 @@
 #include "test_malloc.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -394,8 +395,52 @@ static void test_dlopen(void **state) {
   if (error) fail_msg("%s", error);
 }
 
+/* ------------------------------------------------------------------ one load, then another */
+
+/* Bytes of the process. */
+static size_t resident(void) {
+  unsigned long total, pages = 0;
+  char text[100] = {0};
+  int file = open("/proc/self/statm", O_RDONLY);
+  if (read(file, text, sizeof text - 1) > 0) sscanf(text, "%lu %lu", &total, &pages);
+  close(file);
+  return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+enum { LOAD = 24 << 20, LOAD_OBJECTS = LOAD / 200 };
+
+/* Allocates LOAD bytes, and frees them.  Returns what was resident with them. */
+static size_t load(void **object, size_t size) {
+  size_t n = LOAD / size;
+  for (size_t i = 0; i < n; i++) *(size_t *)(object[i] = hide(malloc(size))) = i;
+  size_t most = resident();
+  for (size_t i = 0; i < n; i++) free(object[i]);
+  return most;
+}
+
+/* As a program of its own, whose heap is new: what one load freed does not add to what the next one needs. */
+static int loads_program(void) {
+  static void *object[LOAD_OBJECTS];
+  size_t one = load(object, 200), other = load(object, 900);
+  printf("# resident with one load, and with one after the other: %zu and %zu KB\n", one >> 10, other >> 10);
+  return one > LOAD && other < one + LOAD / 4 ? 0 : 1;
+}
+
+static void test_one_load_then_another(void **state) {
+  (void)state;
+  if (any_malloc()) skip();
+  fflush(stdout);
+  char *argv[] = {"test_malloc_process", "loads", NULL};
+  pid_t child;
+  int status;
+  assert_int_equal(posix_spawn(&child, "/proc/self/exe", NULL, NULL, argv, environ), 0);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+}
+
 int main(int argc, char *argv[]) {
   if (argc > 1 && !strcmp(argv[1], "exit")) return exit_program();
+  if (argc > 1 && !strcmp(argv[1], "loads")) return loads_program();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_before_constructors),
       cmocka_unit_test(test_threads_end_with_live_memory),
@@ -404,6 +449,7 @@ int main(int argc, char *argv[]) {
       cmocka_unit_test(test_vfork_and_spawn_under_load),
       cmocka_unit_test(test_exit_handlers),
       cmocka_unit_test(test_dlopen),
+      cmocka_unit_test(test_one_load_then_another),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL) != 0;

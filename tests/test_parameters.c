@@ -19,6 +19,7 @@ static const struct {
   {"growth_max", 16777216, 4096, 1 << 30},
   {"huge", 2, 0, 2},
   {"cooldown", 0, 0, 1000},
+  {"peak_trim", 0, 0, 1000},
   {"span_cache", 33554432, 0, (uint64_t)1 << 40},
   {"limit", 0, 0, (uint64_t)1 << 46},
   {"reserve", (uint64_t)1 << 45, 1 << 27, (uint64_t)1 << 45},

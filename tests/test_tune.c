@@ -17,7 +17,7 @@ static u64 get(const char *name) {
 static void test_table(void **state) {
   (void)state;
   static const char *const names[] = {"depth_1k",   "depth_8k", "depth_64k", "depth_1m",   "recycler", "growth_min",
-                                      "growth_max", "huge",     "cooldown",  "span_cache", "limit",    "reserve",
+                                      "growth_max", "huge",     "cooldown",  "peak_trim", "span_cache", "limit",    "reserve",
                                       "arenas",
 #ifdef COPSE_INSTRUMENTED
                                       "misuse", "quarantine", "stacks", "leaks", "tsan",
