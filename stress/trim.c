@@ -38,6 +38,8 @@ static void one_round(struct hand *hand) {
   /* Shallow bundles change places often. */
   require(copse_tune_set("depth_1k", random_below(&hand->random, 2) ? 4 : 120) == 0);
   require(copse_tune_set("recycler", random_below(&hand->random, 2) ? 1 : 16) == 0);
+  /* Growth makes trims of its own. */
+  require(copse_tune_set("peak_trim", random_below(&hand->random, 2)) == 0);
   few = random_below(&hand->random, 2);
   left = WORKERS;
   crew(TRIMMERS + WORKERS, work, NULL);
