@@ -166,6 +166,8 @@ static unsigned gather_locked(struct pool *p, unsigned n, struct gathered g[64],
         *refused = true;
         break;
       }
+      if (block < p->used) p->retaken += p->slotwise ? count_bits(take) : 64;
+      else p->used = block + 1;
       if (p->slotwise) *pool_bare(p, block) &= ~take;
       if (p->advised) mark_huge_locked(p, block);
     }

@@ -351,12 +351,33 @@ static u64 sweep_freed(struct pool *p, u64 cooldown) {
   return pool_has_runs(p) && !p->slotwise ? bytes + sweep(p, SWEEP_PARTIAL, cooldown) : bytes;
 }
 
+/*
+ * Whether it is left alone this time: most of what it gave came into use again, so that what it has free goes up and down.  Then it
+ * keeps that for one peak, and each time that this is found again in turn for twice as many and one.
+ */
+static bool left_alone_locked(struct pool *p) {
+  if (p->left_alone) {
+    p->left_alone--;
+    return true;
+  }
+  if (p->given * p->size < PEAK_LEAST || 2 * p->retaken < p->given) return false;
+  p->patience = min_u64(2 * p->patience + 1, PEAK_PATIENCE);
+  p->left_alone = p->patience - 1;
+  p->given = p->retaken = 0;
+  return true;
+}
+
 u64 copse_pool_trim_freed(struct pool *p) {
   copse_lock_acquire(&p->lock);
-  bool idle = p->frontier == 0;
-  p->marked = CHAIN_NONE;
+  bool idle = p->frontier == 0 || left_alone_locked(p);
+  if (!idle) p->marked = CHAIN_NONE;
   copse_lock_release(&p->lock);
-  return idle ? 0 : sweep_freed(p, 0);
+  if (idle) return 0;
+  u64 bytes = sweep_freed(p, 0);
+  copse_lock_acquire(&p->lock);
+  p->given += bytes / p->size;
+  copse_lock_release(&p->lock);
+  return bytes;
 }
 
 u64 copse_pool_trim(struct pool *p, u64 cooldown) {

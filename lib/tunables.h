@@ -40,6 +40,9 @@
 #define HUGE_AFTER ((u64)8 << 20)
 /* A new peak of memory in use counts from so many bytes above the last on, whatever "peak_trim" says. */
 #define PEAK_STEP ((u64)1 << 20)
+/* A pool of which most of what it gave at a peak came into use again, this much of it or more, is left alone for up to so many peaks. */
+#define PEAK_LEAST ((u64)64 << 10)
+#define PEAK_PATIENCE 7
 /* Where "peak_trim" is 0, how many per cent later it is asked for again. */
 #define PEAK_TRIM_ASKED 25
 /* Empty bundles that a cache keeps; more go round in batches of half as many. */
@@ -51,7 +54,7 @@ static_assert(EMPTIES_KEPT % 2 == 0, "batches are half of it");
 /* ---- parameters: X(name, default, least, greatest, only before the first allocation) ---- */
 #ifdef COPSE_DROPIN
 #define HUGE_DEFAULT 1 /* a forked child may be killed for lack of an explicit huge page */
-#define PEAK_TRIM_DEFAULT 6
+#define PEAK_TRIM_DEFAULT 5
 #else
 #define HUGE_DEFAULT 2
 #define PEAK_TRIM_DEFAULT 0 /* whoever links copse knows when to trim */

@@ -132,6 +132,28 @@ FRESH(zeroed_memory_makes_a_peak) {
   for (unsigned i = 0; i < N; i++) copse_free(block[i], 32768);
 }
 
+/*
+ * What one load frees is given back at a peak that another makes, and taken again: from then on its pool is left alone, for one
+ * peak, for three, for seven.
+ */
+FRESH(what_goes_up_and_down_is_left_alone) {
+  CHECK(copse_tune_set("peak_trim", 1) == 0);
+  char given[100];
+  unsigned n = 0, asked = 0;
+  for (; n < 40; n++) {
+    build(&small, 4 * MB);
+    drop(&small);
+    uint64_t before = decommitted();
+    build(&large, (5 + 2 * (n + 1)) * MB); /* a peak at least */
+    given[n] = decommitted() - before >= 3 * MB ? 'g' : '-';
+    asked += given[n] == 'g';
+  }
+  figure("peaks, g where 4 MB were given back", "%.*s", (int)n, given);
+  CHECK(asked >= 3 && asked <= 20);
+  CHECK(memchr(given, 'g', 10));
+  drop(&large);
+}
+
 /* Many reach it at once, at the least step there is; what each has is its own. */
 enum { THREADS = 4, TURNS = 6 };
 static void *grow(void *argument) {
@@ -177,7 +199,8 @@ int main(void) {
     cmocka_unit_test(without_it_both_are_held), cmocka_unit_test(the_larger_is_held),
     cmocka_unit_test(below_the_peak_nothing_goes), cmocka_unit_test(kept_spans_go),
     cmocka_unit_test(growth_of_a_span_makes_a_peak), cmocka_unit_test(zeroed_memory_makes_a_peak),
-    cmocka_unit_test(several_threads_at_once), cmocka_unit_test(set_late),
+    cmocka_unit_test(what_goes_up_and_down_is_left_alone), cmocka_unit_test(several_threads_at_once),
+    cmocka_unit_test(set_late),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
