@@ -18,7 +18,7 @@ case $kind in
     # There is no C++ library for musl.
     cc=musl-gcc options=(CC=musl-gcc CXX=false) linked=()
     ;;
-  static) cc=${CC:-gcc} options=(--disable-shared) linked=("LDFLAGS=-all-static -L$ports/cmocka-static/lib") ;;
+  static) cc=${CC:-gcc} options=("CC=$cc" --disable-shared) linked=("LDFLAGS=-all-static -L$ports/cmocka-static/lib") ;;
   *) echo "check-libc.sh: what is '$kind'?" >&2 && exit 2 ;;
 esac
 cmocka=$ports/cmocka-$kind

@@ -7,6 +7,7 @@ list=$top_srcdir/tests/ports.list
 ports=$top_builddir/ports
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+unset MAKEFLAGS MFLAGS
 jobs=${jobs:-$(nproc)}
 # A test of each module, in seconds: for CI.
 modules="size_class bit_tree chain bundle recycler lock tune stats promise region vm pool_model quarantine report guard cache registry
@@ -27,7 +28,8 @@ alone() {
     make -s -C "$1" -f - print-alone | sed -n 's/^alone: //p' | tr ' ' '\n'
 }
 
-# port PORT MAKE-ARGUMENT... -- CONFIGURE-ARGUMENT...: configures and builds the libraries and $programs in $ports/PORT.
+# port PORT MAKE-ARGUMENT... -- CONFIGURE-ARGUMENT...: configures and builds the libraries and $programs in $ports/PORT.  A port
+# is not told what the build is made with, neither by AM_TESTS_ENVIRONMENT nor by arguments of make.
 port() {
   local directory=$ports/$1 arguments=()
   shift
@@ -35,7 +37,7 @@ port() {
   shift
   mkdir -p "$directory"
   if [ ! -e "$directory/Makefile" ]; then
-    (cd "$directory" && "$top_srcdir/configure" --enable-werror "$@") >"$directory/configure.log" 2>&1 || {
+    (cd "$directory" && unset CC CXX CFLAGS NM OBJDUMP READELF && "$top_srcdir/configure" --enable-werror "$@") >"$directory/configure.log" 2>&1 || {
       tail -n 20 "$directory/configure.log"
       rm -f "$directory/Makefile"
       return 1
