@@ -11,10 +11,23 @@
 #if defined(__GLIBC__) && !UNDER_SANITIZER
 #define OWN_MALLOC 1
 
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-void __libc_free(void *p);
+/*
+ * What the program and the C library want of their own comes from here, and is not given back.  Nothing of the C library's
+ * allocator is called: libc.a has it in one object, which would bring a second malloc.
+ */
+enum { HEAP = 16 << 20, LINE = 16 };
+static _Alignas(LINE) char heap[HEAP];
+static size_t heap_used;
+
+static void *heap_alloc(size_t size) {
+  if (size > HEAP) return NULL;
+  size_t all = LINE + ((size + LINE - 1) & ~(size_t)(LINE - 1));
+  size_t at = __atomic_fetch_add(&heap_used, all, __ATOMIC_RELAXED);
+  if (at + all > HEAP) return NULL;
+  *(size_t *)(heap + at) = size;
+  return heap + at + LINE;
+}
+static size_t heap_size(const void *p) { return *(const size_t *)((const char *)p - LINE); }
 
 /* In a call of copse's; and whether what it wants is to come from copse. */
 static __thread volatile int inside __attribute__((tls_model("initial-exec")));
@@ -27,26 +40,27 @@ static unsigned calls, frees;
 static bool ours(const void *p) { return copse_started() && region_of(p) < region_own(); }
 
 EXPORTED void *malloc(size_t size) {
-  if (!inside) return __libc_malloc(size);
+  if (!inside) return heap_alloc(size);
   __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
-  return served_by_copse ? copse_alloc(size) : __libc_malloc(size);
+  return served_by_copse ? copse_alloc(size) : heap_alloc(size);
 }
 EXPORTED void *calloc(size_t n, size_t size) {
-  if (!inside) return __libc_calloc(n, size);
+  if (n && size > SIZE_MAX / n) return NULL;
+  if (!inside) return heap_alloc(n * size);
   __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
-  return served_by_copse ? copse_alloc_zeroed(n * size) : __libc_calloc(n, size);
+  return served_by_copse ? copse_alloc_zeroed(n * size) : heap_alloc(n * size);
 }
 EXPORTED void *realloc(void *p, size_t size) {
   if (inside) __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
-  return __libc_realloc(p, size);
+  void *moved = heap_alloc(size);
+  if (p && moved) memcpy(moved, p, heap_size(p) < size ? heap_size(p) : size);
+  return moved;
 }
 EXPORTED void free(void *p) {
   if (p && ours(p)) {
     __atomic_fetch_add(&frees, 1, __ATOMIC_RELAXED);
     copse_free_unsized(p);
-    return;
   }
-  __libc_free(p);
 }
 
 /* Every function, so that each way through the library is gone. */
