@@ -6,7 +6,9 @@
 #include "pool_help.h"
 
 #define MB ((u64)1 << 20)
-#define RESERVE ((u64)1 << 37)
+#ifndef RESERVE
+#define RESERVE ((u64)1 << 30)
+#endif
 
 enum { GIVE_BACK = 4, GIVE_BACK_LOCKED = 24 }; /* MADV_DONTNEED, MADV_DONTNEED_LOCKED */
 static struct shadow s;
@@ -28,8 +30,9 @@ static inline void watch(const struct vm_record *call) {
   if (meanwhile) meanwhile();
 }
 
+/* Room for 512 slots of the class, and little more: an emulator may note each page of each reservation, and that for ever. */
 static inline void begin_page(unsigned class, size_t page) {
-  assert_true(core_up_page(RESERVE, page));
+  assert_true(core_up_page(max_u64(RESERVE, (u64)512 * ARENA_REGIONS * class_size(class)), page));
   vm_faults_install();
   vm_faults.hook = watch;
   shadow_make(&s, class);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Giving a pool's pages back where the system refuses, while others allocate and free, and in any order. */
+#define RESERVE ((u64)1 << 31) /* test_many_blocks_go_in_batches takes 20 MB of a class */
 #include "pool_trim_help.h"
 #include <sched.h>
 
