@@ -130,6 +130,8 @@ static void test_refused_is_not_for_good(void **state) {
     struct shadow s;
     shadow_make(&s, class);
     watched = s.pool;
+    /* Where little was reserved the largest classes are full by then. */
+    if (s.pool->slots_max < 512) continue;
     for (unsigned before = 0; before < 2; before++) {
       while (before && count_of(s.pool).free) assert_int_equal(shadow_take(&s, 64), POOL_TAKEN);
       u64 frontier = s.pool->frontier, live = s.live;
