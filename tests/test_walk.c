@@ -23,7 +23,7 @@ FRESH(sums_are_the_statistics) {
   equal_statistics();
   for (unsigned i = 0; i < 2; i++) worker_start(&w[i]), worker_do(&w[i], fill, &loads[i]);
   figure("arenas", "%u", copse_pools_arenas());
-  CHECK(copse_pools_arenas() == min_u64(3, ARENAS_MOST));
+  CHECK(copse_pools_arenas() == min_u64(3, copse_regions.arenas));
   struct sums full = equal_statistics();
   for (unsigned i = 0; i < 2; i++) worker_do(&w[i], thin, &loads[i]);
   equal_statistics();
