@@ -59,7 +59,8 @@ run_one() {
   timeout "${unit_limit:-600}" sh "$top_srcdir/tests/cmocka-tap.sh" "$@" "$program" >"$results/${program##*/}.log" 2>&1 || true
 }
 run_units() {
-  local directory=$1 results=$2 alone together
+  # What a test loads is the port's.
+  local directory=$1 results=$2 alone together top_builddir=$1
   shift 2
   mkdir -p "$results"
   alone=$(alone "$directory")
