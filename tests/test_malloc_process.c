@@ -5,10 +5,10 @@
  *
  * Assertions are made by the main thread only: cmocka leaves a failed test by longjmp.
  */
+#include "resident.h"
 #include "test_malloc.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -396,16 +396,6 @@ static void test_dlopen(void **state) {
 }
 
 /* ------------------------------------------------------------------ one load, then another */
-
-/* Bytes of the process. */
-static size_t resident(void) {
-  unsigned long total, pages = 0;
-  char text[100] = {0};
-  int file = open("/proc/self/statm", O_RDONLY);
-  if (read(file, text, sizeof text - 1) > 0) sscanf(text, "%lu %lu", &total, &pages);
-  close(file);
-  return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 enum { LOAD = 24 << 20, LOAD_OBJECTS = LOAD / 200 };
 

@@ -19,16 +19,13 @@ struct load {
 };
 static struct load small = {.size = SMALL}, large = {.size = LARGE};
 
-static uint64_t in_use(void) {
+static struct copse_stats stats_now(void) {
   struct copse_stats stats;
   copse_stats(&stats);
-  return stats.in_use;
+  return stats;
 }
-static uint64_t decommitted(void) {
-  struct copse_stats stats;
-  copse_stats(&stats);
-  return stats.decommitted;
-}
+static uint64_t in_use(void) { return stats_now().in_use; }
+static uint64_t decommitted(void) { return stats_now().decommitted; }
 
 /* Allocates so many bytes.  Returns the most that was in use on the way. */
 static uint64_t build(struct load *l, uint64_t bytes) {
@@ -95,12 +92,9 @@ FRESH(kept_spans_go) {
   CHECK(p && newest);
   copse_free(p, 24 * MB);
   copse_free(newest, 2 * MB);
-  struct copse_stats stats;
-  copse_stats(&stats);
-  CHECK(stats.span_cached >= 24 * MB);
+  CHECK(stats_now().span_cached >= 24 * MB);
   build(&small, 6 * MB);
-  copse_stats(&stats);
-  CHECK(stats.span_cached == 0);
+  CHECK(stats_now().span_cached == 0);
   drop(&small);
   build(&large, 20 * MB);
   drop(&large);

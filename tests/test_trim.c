@@ -2,13 +2,13 @@
 /* Trim across all of it: who has to follow, what is taken from blocked threads, what comes back, and trims at once. */
 #include "balance.h"
 #include "copse-inline.h"
+#include "resident.h"
 #include "start.h"
 #include "trim.h"
 #include "tunables.h"
 #include "vm_faults.h"
 #include "worker.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include "beneath.h"
 
@@ -47,16 +47,6 @@ static void flush(void *argument) {
   copse_thread_flush();
 }
 static void trim(void *argument) { *(u64 *)argument = copse_trim(); }
-
-static u64 resident(void) {
-  char text[100] = {0};
-  int file = open("/proc/self/statm", O_RDONLY);
-  CHECK(file >= 0 && read(file, text, sizeof text - 1) > 0);
-  close(file);
-  unsigned long total, pages;
-  CHECK(sscanf(text, "%lu %lu", &total, &pages) == 2);
-  return (u64)pages * (u64)sysconf(_SC_PAGESIZE);
-}
 
 FRESH(nothing_before_the_first_allocation) {
   CHECK(copse_trim() == 0 && copse_trim_pending() == 0 && !copse_started());
