@@ -77,7 +77,7 @@ struct pool {
   unsigned fails, growing; /* growing: big steps in flight */
   struct slot_range huge; /* backed by explicit huge pages: never given back */
   bool advised;       /* some of it may get transparent huge pages */
-  u64 used;           /* blocks, or slots of a slotwise pool, below which all were in use once */
+  u64 used;           /* blocks below which each has been in use */
   u64 given, retaken; /* slots that trims at peaks gave back, and that came into use again, since it was last left alone */
   u64 patience, left_alone; /* peaks to leave it alone for, and those of them to come */
   u64 marked;         /* which huge page of the system's was marked last since the last trim; CHAIN_NONE: none */

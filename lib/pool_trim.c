@@ -346,9 +346,12 @@ static void stamp(struct pool *p, enum pool_chain chain) {
   } while (block != CHAIN_NONE);
 }
 
+/* Whether blocks in use may have whole pages free.  In slotwise pools those stand among the vacant ones. */
+static bool sweeps_partial(const struct pool *p) { return pool_has_runs(p) && !p->slotwise; }
+
 static u64 sweep_freed(struct pool *p, u64 cooldown) {
   u64 bytes = sweep(p, SWEEP_OLD, cooldown) + sweep(p, SWEEP_YOUNG, cooldown);
-  return pool_has_runs(p) && !p->slotwise ? bytes + sweep(p, SWEEP_PARTIAL, cooldown) : bytes;
+  return sweeps_partial(p) ? bytes + sweep(p, SWEEP_PARTIAL, cooldown) : bytes;
 }
 
 /*
@@ -381,8 +384,6 @@ u64 copse_pool_trim_freed(struct pool *p) {
 }
 
 u64 copse_pool_trim(struct pool *p, u64 cooldown) {
-  u64 bytes = 0;
-  bool runs = pool_has_runs(p) && !p->slotwise;
   copse_lock_acquire(&p->lock);
   bool idle = p->frontier == 0, came_along = false;
   if (!idle) {
@@ -395,9 +396,9 @@ u64 copse_pool_trim(struct pool *p, u64 cooldown) {
   if (cooldown) {
     if (!reach_since(p)) return 0;
     stamp(p, YOUNG);
-    if (runs) stamp(p, PARTIAL);
+    if (sweeps_partial(p)) stamp(p, PARTIAL);
   }
-  bytes += sweep_freed(p, cooldown);
+  u64 bytes = sweep_freed(p, cooldown);
   /* What only came along was never in use: with a cooldown it goes at every so manieth trim. */
   if (came_along) bytes += sweep(p, SWEEP_BARE, cooldown);
   return bytes;
