@@ -127,6 +127,7 @@ copse_script_tests = \
   tests/test_simulation.sh \
   tests/test_tuner.sh \
   tests/test_map.sh \
+  tests/test_check_long.sh \
   bench/test_compare.sh
 
 # Of all these (programs by name, scripts with .sh), those whose figures another test at work would disturb: they run
