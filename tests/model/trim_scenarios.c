@@ -48,6 +48,20 @@ static void no_more_memory(void) {
   all_in_bundles();
   refuse_from = 1;
 }
+/* Slots of a page; thread 1's top and spare are full.  What thread 0 takes makes its pool grow, and a peak. */
+static void below_a_peak(void) {
+  fresh();
+  slot_size = 4096;
+  own(1, 12, 1);
+  free_own(1, 8);
+  copse_tunables.peak_trim = 5;
+  copse_vm_counters.mark = copse_vm_counters.in_use;
+}
+/* The same, and those bundles are empty. */
+static void below_two_peaks(void) {
+  below_a_peak();
+  own(1, 8, 1);
+}
 
 /* ---- threads ---- */
 
@@ -80,6 +94,17 @@ static void all_served(void) {
   check(holds[1] == 1);
 }
 
+/* A new peak is one thread's: it moves the mark, and who comes after is below it. */
+static void one_trim(void) {
+  pages_whole();
+  check(copse_generation == 1 && copse_vm_counters.mark > copse_vm_counters.in_use);
+}
+/* Or none, where the pool had a slot by then. */
+static void one_trim_at_most(void) {
+  pages_whole();
+  check(copse_generation <= 1 && copse_vm_counters.mark >= copse_vm_counters.in_use);
+}
+
 #define S(name_, setup_, final_, ...)                                                                                  \
   {                                                                                                                    \
     .name = "trim/" name_, .once = library_up, .setup = setup_, .final = final_, .thread = { __VA_ARGS__ }             \
@@ -107,5 +132,9 @@ const struct scenario trim_scenarios[] = {
     S("last-resort-against-user", no_more_memory, pages_whole, take_five, take_one),
     S("reclaim-against-user", brimming, whole, give_two, reclaim),
     S("reclaim-against-trim", full, whole, idle, reclaim, trim),
+    S("peak-against-give", below_a_peak, one_trim_at_most, take_one, give_two),
+    S("peak-against-peak", below_two_peaks, one_trim, take_one, take_one),
+    S("peak-against-trim", below_a_peak, pages_whole, take_one, trim),
+    S("peak-against-exit", below_a_peak, one_trim_at_most, take_one, give_leave),
     {.name = NULL},
 };
