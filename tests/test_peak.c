@@ -115,6 +115,25 @@ FRESH(growth_of_a_span_makes_a_peak) {
   copse_free(p, size);
 }
 
+/* A thread without a record of its own has one for as long as that trim takes. */
+static void *take_a_span(void *p) {
+  CHECK((*(void **)p = copse_alloc(30 * MB)));
+  return NULL;
+}
+FRESH(the_first_call_of_a_thread_makes_a_peak) {
+  CHECK(copse_tune_set("peak_trim", 6) == 0);
+  build(&small, 20 * MB);
+  drop(&small);
+  uint64_t before = in_use(), threads = stats_now().threads;
+  CHECK(before >= 20 * MB);
+  pthread_t thread;
+  void *p;
+  CHECK(pthread_create(&thread, NULL, take_a_span, &p) == 0);
+  pthread_join(thread, NULL);
+  CHECK(in_use() < before - 10 * MB + 30 * MB && stats_now().threads == threads);
+  copse_free(p, 30 * MB);
+}
+
 FRESH(zeroed_memory_makes_a_peak) {
   CHECK(copse_tune_set("peak_trim", 6) == 0);
   build(&small, 20 * MB);
@@ -192,7 +211,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(without_it_both_are_held), cmocka_unit_test(the_larger_is_held),
     cmocka_unit_test(below_the_peak_nothing_goes), cmocka_unit_test(kept_spans_go),
-    cmocka_unit_test(growth_of_a_span_makes_a_peak), cmocka_unit_test(zeroed_memory_makes_a_peak),
+    cmocka_unit_test(growth_of_a_span_makes_a_peak), cmocka_unit_test(the_first_call_of_a_thread_makes_a_peak),
+    cmocka_unit_test(zeroed_memory_makes_a_peak),
     cmocka_unit_test(what_goes_up_and_down_is_left_alone), cmocka_unit_test(several_threads_at_once),
     cmocka_unit_test(set_late),
   };
