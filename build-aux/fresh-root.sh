@@ -68,20 +68,8 @@ trap 'exit 130' INT TERM
 begin=$SECONDS
 said() { printf 'fresh-root: %s (%d s)\n' "$*" $((SECONDS - begin)); }
 
-# This machine's way to the mirror, where it has one of its own.
-proxy=$(apt-config dump --format '%v' Acquire::http::Proxy || true)
-[ -z "$proxy" ] || export http_proxy="$proxy"
-
 mkdir -p "$top/build/log"
-debootstrap --variant=minbase bookworm "$root" "$mirror" >"$top/build/log/debootstrap.log" 2>&1 || {
-  tail -n 20 "$top/build/log/debootstrap.log"
-  fail "debootstrap failed"
-}
-printf '%s\n' "$sources" | sed 's/^/deb /' >"$root/etc/apt/sources.list"
-[ -z "$proxy" ] || printf 'Acquire::http::Proxy "%s";\n' "$proxy" >"$root/etc/apt/apt.conf.d/00proxy"
-for file in /etc/resolv.conf /etc/hosts; do
-  [ ! -e "$file" ] || cp -L "$file" "$root$file"
-done
+minimal_debian "$root" "$top/build/log/debootstrap.log"
 if [ -z "$bare" ]; then
   mount -t proc proc "$root/proc"
   mount -t sysfs sys "$root/sys"

@@ -23,13 +23,8 @@ chmod 755 "$root"
 trap 'umount -q "$root/proc"; rm -rf --one-file-system "$root"' EXIT
 # shellcheck source=../build-aux/debian.sh
 . "$(dirname "$0")/../build-aux/debian.sh"
-proxy=$(apt-config dump --format '%v' Acquire::http::Proxy || true)
-[ -z "$proxy" ] || export http_proxy="$proxy"
-debootstrap --variant=minbase bookworm "$root" "$mirror" >"$root.log" 2>&1 || { tail "$root.log" && fail "debootstrap failed"; }
+minimal_debian "$root" "$root.log"
 rm -f "$root.log"
-printf '%s\n' "$sources" | sed 's/^/deb /' >"$root/etc/apt/sources.list"
-[ -z "$proxy" ] || printf 'Acquire::http::Proxy "%s";\n' "$proxy" >"$root/etc/apt/apt.conf.d/00proxy"
-for file in /etc/resolv.conf /etc/hosts; do [ ! -e "$file" ] || cp -L "$file" "$root$file"; done
 mount -t proc proc "$root/proc"
 
 # Its directory for temporary files is not there in the root.
