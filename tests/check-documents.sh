@@ -40,7 +40,7 @@ targets() {
     while IFS= read -r target; do
       seen=$((seen + 1))
       grep -qxF "$target" "$scratch/targets" || { echo "$document: there is no make $target" && bad=1; }
-    done < <(grep -oE '(^|[^a-z])make( -C [^ ]+)? (check|dist|install)[a-z0-9-]*' "$1/$document" | sed 's/.* //' | sort -u)
+    done < <(grep -oE '(^|[^a-z])make( -C [^ ]+)? (check|dist|install)[a-z0-9-]*(\.[a-z0-9-]+)*' "$1/$document" | sed 's/.* //' | sort -u)
   done
   [ "$seen" -ge 8 ] || { echo "hardly any targets were found" && return 1; }
   return "$bad"

@@ -148,13 +148,18 @@ copse_tool_files = tests/coverage.sh tests/tools.sh tests/under-tool.sh tests/un
   tests/installcheck/run.sh tests/installcheck/race.c tests/installcheck/after_free.c
 
 # Every unit test under every tool with every compiler; CI does some of them (build-aux/ci/27-under-tools.sh).
-CHECK_LONG += check-under-tools
-check-under-tools: all
-	@status=0; for tool in asan ubsan tsan tsan-user msan; do for cc in gcc clang clang-19; do \
-	  test $$tool$$cc = msangcc || \
-	  $(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/under-tool.sh $$tool $$cc || status=1; done; done; \
-	$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/under-tool.sh valgrind '$(CC)' || status=1; exit $$status
-.PHONY: check-under-tools
+copse_under_tools = \
+  check-under-asan.gcc check-under-asan.clang check-under-asan.clang-19 \
+  check-under-ubsan.gcc check-under-ubsan.clang check-under-ubsan.clang-19 \
+  check-under-tsan.gcc check-under-tsan.clang check-under-tsan.clang-19 \
+  check-under-tsan-user.gcc check-under-tsan-user.clang check-under-tsan-user.clang-19 \
+  check-under-msan.clang check-under-msan.clang-19 \
+  check-under-valgrind.gcc
+CHECK_LONG += $(copse_under_tools)
+$(copse_under_tools): check-under-%: all
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/under-tool.sh $(basename $*) $(patsubst .%,%,$(suffix $*))
+check-under-tools: $(copse_under_tools)
+.PHONY: check-under-tools $(copse_under_tools)
 
 # How much of lib/ the tests reach, by clang's counters.
 CHECK_LONG += check-coverage
