@@ -153,13 +153,16 @@ copse_under_tools = \
   check-under-ubsan.gcc check-under-ubsan.clang check-under-ubsan.clang-19 \
   check-under-tsan.gcc check-under-tsan.clang check-under-tsan.clang-19 \
   check-under-tsan-user.gcc check-under-tsan-user.clang check-under-tsan-user.clang-19 \
-  check-under-msan.clang check-under-msan.clang-19 \
-  check-under-valgrind.gcc
-CHECK_LONG += $(copse_under_tools)
+  check-under-msan.clang check-under-msan.clang-19
+CHECK_LONG += $(copse_under_tools) check-under-valgrind
 $(copse_under_tools): check-under-%: all
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/under-tool.sh $(basename $*) $(patsubst .%,%,$(suffix $*))
-check-under-tools: $(copse_under_tools)
-.PHONY: check-under-tools $(copse_under_tools)
+check-under-valgrind: all
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/under-tool.sh valgrind '$(CC)'
+# A tool that fails keeps none from running.
+check-under-tools: all
+	@$(SHELL) $(top_srcdir)/build-aux/check-long.sh $(copse_under_tools) check-under-valgrind
+.PHONY: check-under-tools $(copse_under_tools) check-under-valgrind
 
 # How much of lib/ the tests reach, by clang's counters.
 CHECK_LONG += check-coverage
