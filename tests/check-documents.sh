@@ -74,6 +74,22 @@ functions() {
   return "$bad"
 }
 
+# commands DIR: what check-commands.sh takes for a command is a program or in its list, and no sentence that goes on with a file's name
+# where a line begins.
+commands() {
+  local line command bad=0 seen=0
+  while IFS= read -r line; do
+    command=${line#*: }
+    [[ $command =~ ^(bench|build-aux|examples|fuzz|packaging|stress|tests)/ ]] || continue
+    seen=$((seen + 1))
+    if grep -qF -e "$command | " "$top_srcdir/tests/commands.list" || [ -x "$top_srcdir/$command" ]; then continue; fi
+    echo "${line%%: *}: not a command that can be run, nor in tests/commands.list: $command"
+    bad=1
+  done < <(env top_srcdir="$1" bash "$top_srcdir/tests/check-commands.sh" --list)
+  [ "$seen" -ge 15 ] || { echo "hardly any commands were found" && return 1; }
+  return "$bad"
+}
+
 # readme DIR: the README's lines of API, in a program.
 readme() {
   {
@@ -97,6 +113,7 @@ else
   skip "configure knows the options" "no configure: run bootstrap"
 fi
 check "functions are there" functions "$top_srcdir"
+check "what looks like a command is one" commands "$top_srcdir"
 if [ -e "$top_builddir/lib/.libs/libcopse.a" ] && [ -z "${COPSE_SANITIZERS-}" ]; then
   check "the README's lines are a program that runs" readme "$top_srcdir"
 else
@@ -106,9 +123,9 @@ fi
 # planted NAME TEXT CHECK: one document with one line more.
 planted() {
   rm -rf "$scratch/copy"
-  mkdir -p "$scratch/copy/doc"
+  mkdir -p "$scratch"/copy/{bench,doc,fuzz}
   local document
-  for document in "${documents[@]}"; do cat "$top_srcdir/$document" >"$scratch/copy/$document"; done
+  for document in "${documents[@]}" bench/README fuzz/README; do cat "$top_srcdir/$document" >"$scratch/copy/$document"; done
   printf '%s\n' "$2" >>"$scratch/copy/CONTRIBUTING"
   check_fails "$1" "$3" "$scratch/copy"
 }
@@ -120,4 +137,6 @@ if [ -e "$top_builddir/lib/.libs/libcopse.a" ] && [ -z "${COPSE_SANITIZERS-}" ];
   check_fails "a planted mistake in the README's lines is found" readme "$scratch/copy"
 fi
 planted "a planted function is found" "   copse_attic() does it" functions
+planted "a planted sentence that looks like a command is found" "   tests/test_pool.c; stress/trim does it too." commands
+planted "one that begins with a script's name is found" "   tests/check-layers.sh does it." commands
 finish
