@@ -61,7 +61,9 @@ check-fuzz-mutants:
 check-ossfuzz:
 	$(fuzz_environment) bash $(top_srcdir)/fuzz/check-ossfuzz.sh
 .PHONY: fuzz-smoke fuzz-long fuzz-coverage check-fuzz-mutants check-ossfuzz
-CHECK_LONG += fuzz-coverage check-fuzz-mutants check-ossfuzz
+CHECK_LONG += fuzz-coverage check-ossfuzz
+# How soon each is found is told of two cores.
+CHECK_LONG_ALONE += check-fuzz-mutants
 
 mostlyclean-local: fuzz-clean
 fuzz-clean:

@@ -9,13 +9,23 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/build-aux" "$work/build"
 cp "$top_srcdir/build-aux/check-long.sh" "$work/build-aux/"
-# Each target says that it was made; `may` says what a2 may do.
-printf '%s\n' 'a1 a2 a3:' '	@echo $@ >>made; test $@ != a2 || test -e may' '.PHONY: a1 a2 a3' >"$work/build/Makefile"
+# Each target says that it was made; `may` says what a2 may do.  Of b and c each ends only if the other has begun; d ends only if neither
+# runs.
+cat >"$work/build/Makefile" <<'end'
+a1 a2 a3:
+	@echo $@ >>made; test $@ != a2 || test -e may
+b c:
+	@mkdir runs-$@; for i in `seq 300`; do test -e runs-b && test -e runs-c && break || sleep 0.1; done; sleep 0.2; \
+	test -e runs-b && test -e runs-c && echo $@ >>made; status=$$?; sleep 0.5; rmdir runs-$@; exit $$status
+d:
+	@test ! -e runs-b && test ! -e runs-c && echo $@ >>made
+.PHONY: a1 a2 a3 b c d
+end
 echo x >"$work/build/config.status"
 printf 'build/\n' >"$work/.gitignore"
 
 commit() { git -C "$work" -c user.name=n -c user.email=e -c init.defaultBranch=main "$@"; }
-long() { (cd "$work/build" && : >made && status=0 && bash ../build-aux/check-long.sh "$@" || status=$?; tr '\n' ' ' <made; echo "status $status"); }
+long() { (cd "$work/build" && : >made && status=0 && bash ../build-aux/check-long.sh "$@" || status=$?; sort made | tr '\n' ' '; echo "status $status"); }
 # is NAME LAST-LINE COUNTS TARGET...
 is() {
   local name=$1 end=$2 counts=$3 out
@@ -40,5 +50,7 @@ is "and with another configuration" "a1 a2 a3 status 0" "3 passed, 0 failed" a1 
 rm -r "$work/build/check-long"
 is "and when it was told to forget" "a1 a2 a3 status 0" "3 passed, 0 failed" a1 a2 a3
 is "an unknown target is a failure" "status 1" "0 passed, 1 failed" a4
+is "two run at once, and one alone" "b c d status 0" "3 passed, 0 failed" --jobs 2 b c --alone d
+is "a failure among two is one" "status 1" "2 passed, 1 failed" --jobs 2 a1 a4 --alone a3
 is "no target is no success" "status 1" "0 passed, 0 failed"
 finish
