@@ -34,6 +34,8 @@ extern "C" {
  * So a slot of the thread's own arena stands in the first 64 tops, and one that has come from a neighbour's stands apart.
  */
 enum { COPSE_TOPS_ = 512 };
+/* What is of this size or less is a slot; what is larger may be a span that copse_realloc made of one. */
+enum { COPSE_SLOT_SIZE_ = 65536 };
 struct copse_hot_ {
   uintptr_t key; /* of the thread's arena */
   uint64_t bits; /* of a region's offset; 63 before a thread's first allocation: then each place is that of the first top, full */
@@ -133,9 +135,9 @@ static inline void *copse_inline_alloc(size_t size) {
 
 static inline void copse_inline_free_unsized(void *ptr) { copse_hot_free_by_address_(ptr); }
 
-/* By its address, which says whose slot it is; a size known at compile time says that it is a slot. */
+/* By its address, which says whose slot it is; a size known at compile time may say that it is a slot. */
 static inline void copse_inline_free(void *ptr, size_t size) {
-  if (__builtin_constant_p(size) && size <= COPSE_CLASS_SIZE_MAX) {
+  if (__builtin_constant_p(size) && size <= COPSE_SLOT_SIZE_) {
     struct copse_hot_ *hot = copse_hot_of_thread_();
     copse_hot_free_at_(hot, copse_hot_place_(hot, ptr), ptr);
   } else {

@@ -158,6 +158,7 @@ static bool stays(u64 region, u64 size) {
  * What grows from REALLOC_SPAN on is likely to grow on: it becomes a span, which from there grows by pages and not by copies.
  * NULL: it is not such a one, or no span is to be had; a class may still serve it.
  */
+static_assert(COPSE_SLOT_SIZE_ <= REALLOC_SPAN, "an inlined free relies on it");
 static void *becomes_span(u64 region, u64 size) {
   u64 room = region < region_spans() ? class_size(region_class(region)) : 0;
   if (room < REALLOC_SPAN || size <= room || size > COPSE_CLASS_SIZE_MAX) return NULL;

@@ -110,6 +110,35 @@ FRESH(constant_sizes) {
   balance_empty();
 }
 
+/* What was moved from one size to another, by way of anything, is freed by its last; there may be a span where a slot would do. */
+#define MOVED(size) \
+  do { \
+    static const size_t from[] = {1, 5000, 40000, 65535, 65536, 65537, 70000, 100000, 1 << 20, (1 << 20) + 1, 5 << 20}; \
+    for (unsigned i = 0; i < sizeof from / sizeof *from; i++) \
+      for (unsigned j = 0; j < sizeof from / sizeof *from; j++) { \
+        unsigned char *p = copse_inline_alloc(from[i]), *q; \
+        CHECK(p); \
+        p[0] = 77; \
+        CHECK((q = copse_realloc(p, from[i], from[j])) && (p = copse_realloc(q, from[j], (size))) && p[0] == 77); \
+        p[(size)-1] = 7; \
+        copse_inline_free(p, (size)); \
+      } \
+  } while (0)
+
+FRESH(constant_sizes_of_what_was_moved) {
+  MOVED(1);
+  MOVED(64);
+  MOVED(5000);
+  MOVED(65535);
+  MOVED(65536);
+  MOVED(65537);
+  MOVED(81920);
+  MOVED(200000);
+  MOVED(1 << 20);
+  MOVED((1 << 20) + 1);
+  balance_empty();
+}
+
 /* A thread's first call may be an inlined one, of either kind; and what one thread frees another may have allocated. */
 static void *first_free(void *p) {
   copse_inline_free(p, 80);
@@ -195,6 +224,7 @@ int main(void) {
     cmocka_unit_test(every_size_as_by_the_functions),
     cmocka_unit_test(slots_are_counted_by_their_addresses),
     cmocka_unit_test(constant_sizes),
+    cmocka_unit_test(constant_sizes_of_what_was_moved),
     cmocka_unit_test(a_threads_first_call),
     cmocka_unit_test(the_first_call_of_all),
     cmocka_unit_test(both_kinds_in_many_threads),
