@@ -106,7 +106,7 @@ void copse_free_slow_(void *p) {
 
 void copse_free_unsized(void *ptr) {
   if (INSTRUMENTED)
-    copse_guard_free(SITE("copse_free_unsized"), ptr, GUARD_ANY, GUARD_ANY);
+    copse_guard_free(SITE_UNSIZED("copse_free_unsized"), ptr, 0, GUARD_ANY);
   else
     copse_hot_free_by_address_(ptr);
 }
@@ -123,7 +123,7 @@ void copse_free_aligned(void *ptr, size_t size, size_t alignment) {
   (void)size;
   (void)alignment;
   if (INSTRUMENTED)
-    copse_guard_free(SITE("copse_free_aligned"), ptr, size, alignment ? alignment : 1);
+    copse_guard_free(SITE("copse_free_aligned"), ptr, size, guard_alignment(alignment));
   else
     copse_hot_free_by_address_(ptr);
 }
@@ -140,7 +140,7 @@ size_t copse_good_size(size_t size) {
   if (INSTRUMENTED) return size ? size : 1;
   if (size <= COPSE_CLASS_SIZE_MAX) return class_size(class_of_size(size));
   if (size > PTRDIFF_MAX) return size;
-  return round_up(size, copse_vm_facts.page ? copse_vm_facts.page : (u64)sysconf(_SC_PAGESIZE));
+  return round_up(size, copse_started() ? copse_vm_facts.page : (u64)sysconf(_SC_PAGESIZE));
 }
 
 /*

@@ -137,9 +137,8 @@ static const char *state_fault(enum side_state state) {
 
 /* Whether `p` is the start of something that was handed out once; else it is a misuse. */
 static bool find_start(const struct site *at, const void *p, u64 size, struct place *place) {
-  u64 named = size == GUARD_ANY ? 0 : size;
   if (unlikely(!p)) {
-    copse_report_misuse(at, "a NULL pointer", p, named, NULL);
+    copse_report_misuse(at, "a NULL pointer", p, size, NULL);
     return false;
   }
   u64 region = region_of(p);
@@ -155,13 +154,13 @@ static bool find_start(const struct site *at, const void *p, u64 size, struct pl
   *place = copse_place_of(p);
   if (place->side && place->start == p) return true;
   bool known = place->side && copse_place_state(place) != SIDE_NEVER;
-  copse_report_misuse(at, known ? "not the start of an allocation" : "a pointer that copse never handed out", p, named,
+  copse_report_misuse(at, known ? "not the start of an allocation" : "a pointer that copse never handed out", p, size,
                       place->side ? p : NULL);
   return false;
 }
 
-static const char *size_fault(const struct side *side, u64 size) {
-  return size == GUARD_ANY || side->size == max_u64(size, 1) ? NULL : "not the size asked for";
+static const char *size_fault(const struct site *at, const struct side *side, u64 size) {
+  return at->unsized || side->size == max_u64(size, 1) ? NULL : "not the size asked for";
 }
 
 static const char *alignment_fault(const struct side *side, u64 alignment) {
@@ -177,14 +176,13 @@ static const char *alignment_fault(const struct side *side, u64 alignment) {
 static bool take_back(const struct site *at, const void *p, u64 size, u64 alignment, struct place *place) {
   if (!find_start(at, p, size, place)) return false;
   struct side *side = place->side;
-  u64 named = size == GUARD_ANY ? 0 : size;
   u8 state = SIDE_LIVE;
   /* acquire: pairs with the release of the thread that allocated it: the fields are visible. */
   if (!cas_acquire(&side->state, &state, (u8)SIDE_BUSY)) {
-    copse_report_misuse(at, state_fault((enum side_state)state), p, named, p);
+    copse_report_misuse(at, state_fault((enum side_state)state), p, size, p);
     return false;
   }
-  const char *fault = size_fault(side, size);
+  const char *fault = size_fault(at, side, size);
   if (!fault) fault = alignment_fault(side, alignment);
   const void *about = p;
   if (!fault && bytes_unwatched()) {
@@ -197,7 +195,7 @@ static bool take_back(const struct site *at, const void *p, u64 size, u64 alignm
   }
   if (likely(!fault)) return true;
   set_state(side, SIDE_LIVE);
-  copse_report_misuse(at, fault, p, named, about);
+  copse_report_misuse(at, fault, p, size, about);
   return false;
 }
 
@@ -262,7 +260,7 @@ void *copse_guard_realloc(const struct site *at, void *p, u64 old_size, u64 new_
   void *fresh = NULL;
   if (p)
     fresh = move(at, p, old_size, new_size);
-  else if (old_size && old_size != GUARD_ANY)
+  else if (old_size && !at->unsized)
     copse_report_misuse(at, "a NULL pointer", p, old_size, NULL);
   else
     fresh = alloc(at, new_size, 0, false);
@@ -275,7 +273,7 @@ u64 copse_guard_size(const struct site *at, const void *p) {
   struct place place;
   u64 size = 0;
   copse_guard_enter_at(at->caller);
-  if (find_start(at, p, GUARD_ANY, &place)) {
+  if (find_start(at, p, 0, &place)) {
     enum side_state state = copse_place_state(&place);
     if (state == SIDE_LIVE)
       size = place.side->size;

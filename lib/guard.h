@@ -25,8 +25,10 @@
 
 #include "base.h"
 
-/* GUARD_ANY in place of a size or an alignment: the caller named none. */
+/* In place of an alignment: the caller named none. */
 #define GUARD_ANY (~(u64)0)
+/* One that was named: what is no power of two is as good as another, and none is GUARD_ANY. */
+static inline u64 guard_alignment(u64 alignment) { return is_power_of_two(alignment) ? alignment : 3; }
 
 #ifdef COPSE_INSTRUMENTED
 #include "report.h"
@@ -36,7 +38,7 @@ enum { REDZONE = 16 };
 
 /* `size` 0 counts as 1.  NULL with errno: no memory, or EINVAL for the alignment.  `alignment` 0: what copse_alloc promises. */
 hidden void *copse_guard_alloc(const struct site *at, u64 size, u64 alignment, bool zeroed);
-/* `alignment` 0: what copse_free takes, 16 at most. */
+/* `alignment` 0: what copse_free takes, 16 at most.  `size` 0 where the site names none. */
 hidden void copse_guard_free(const struct site *at, void *p, u64 size, u64 alignment);
 /* Always moves: a stale pointer is found. */
 hidden void *copse_guard_realloc(const struct site *at, void *p, u64 old_size, u64 new_size);
@@ -60,6 +62,7 @@ hidden void copse_guard_enter_at(const void *caller);
 /* What stands behind `if (INSTRUMENTED)`. */
 struct site;
 #define SITE(name) ((const struct site *)NULL)
+#define SITE_UNSIZED(name) SITE(name)
 #define copse_guard_alloc(at, size, alignment, zeroed) ((void)(at), NULL)
 #define copse_guard_free(at, p, size, alignment) ((void)(at), (void)(size), (void)(alignment))
 #define copse_guard_realloc(at, p, old_size, new_size) ((void)(at), NULL)

@@ -59,14 +59,14 @@ static inline void give(const struct site *at, void *ptr, u64 size, u64 alignmen
     copse_guard_free(at, ptr, size, alignment);
 }
 
-/* As glibc: a size of 0 frees `ptr` and returns NULL, but for a NULL `ptr`, with which this is malloc. */
+/* `at` is unsized.  As glibc: a size of 0 frees `ptr` and returns NULL, but for a NULL `ptr`, with which this is malloc. */
 static inline void *resize(const struct site *at, void *ptr, size_t size) {
   if (!ptr) return take(at, size);
   if (!size) {
-    give(at, ptr, GUARD_ANY, GUARD_ANY);
+    give(at, ptr, 0, GUARD_ANY);
     return NULL;
   }
-  if (INSTRUMENTED) return copse_guard_realloc(at, ptr, GUARD_ANY, size);
+  if (INSTRUMENTED) return copse_guard_realloc(at, ptr, 0, size);
   return copse_realloc(ptr, copse_usable_size(ptr), size);
 }
 
@@ -79,7 +79,7 @@ static inline size_t size_of(const struct site *at, const void *ptr) {
 
 EXPORT void *malloc(size_t size) { return take(SITE("malloc"), size); }
 
-EXPORT void free(void *ptr) { give(SITE("free"), ptr, GUARD_ANY, GUARD_ANY); }
+EXPORT void free(void *ptr) { give(SITE_UNSIZED("free"), ptr, 0, GUARD_ANY); }
 
 /* ------------------------------------------------------------------ sized */
 
@@ -88,7 +88,7 @@ EXPORT void free_sized(void *ptr, size_t size) { give(SITE("free_sized"), ptr, s
 
 /* C23: `ptr` is from aligned_alloc, with the same arguments. */
 EXPORT void free_aligned_sized(void *ptr, size_t alignment, size_t size) {
-  give(SITE("free_aligned_sized"), ptr, size, alignment ? alignment : 1);
+  give(SITE("free_aligned_sized"), ptr, size, guard_alignment(alignment));
 }
 
 /* ------------------------------------------------------------------ zeroed and resized */
@@ -99,12 +99,12 @@ EXPORT void *calloc(size_t count, size_t size) {
   return take_zeroed(SITE("calloc"), bytes);
 }
 
-EXPORT void *realloc(void *ptr, size_t size) { return resize(SITE("realloc"), ptr, size); }
+EXPORT void *realloc(void *ptr, size_t size) { return resize(SITE_UNSIZED("realloc"), ptr, size); }
 
 EXPORT void *reallocarray(void *ptr, size_t count, size_t size) {
   size_t bytes;
   if (unlikely(__builtin_mul_overflow(count, size, &bytes))) return no_memory();
-  return resize(SITE("reallocarray"), ptr, bytes);
+  return resize(SITE_UNSIZED("reallocarray"), ptr, bytes);
 }
 
 /* ------------------------------------------------------------------ aligned */

@@ -19,12 +19,14 @@
 
 #ifdef COPSE_INSTRUMENTED
 
-/* Where a public function was called from: the first frame that is not copse's. */
+/* Where a public function was called from: the first frame behind it. */
 struct site {
   const char *function; /* its name, for people */
   void *caller, *frame; /* as copse_stack_capture wants them */
+  bool unsized;         /* it is not told what size was asked for */
 };
-#define SITE(name) (&(const struct site){(name), __builtin_return_address(0), __builtin_frame_address(0)})
+#define SITE(name) (&(const struct site){(name), __builtin_return_address(0), __builtin_frame_address(0), false})
+#define SITE_UNSIZED(name) (&(const struct site){(name), __builtin_return_address(0), __builtin_frame_address(0), true})
 
 /*
  * A misuse.  By the parameter "misuse" it aborts (0), traps (1), or, where a callback was set by copse_on_misuse, calls that
@@ -38,7 +40,7 @@ hidden void copse_report_describe(const void *address);
 hidden u64 copse_report_leaks(void);
 /* As copse_on_misuse. */
 hidden void copse_report_handler(void (*handler)(const struct copse_misuse *misuse, void *context), void *context);
-/* One line, and an end of line, on stderr; cut where it is longer than 300 bytes. */
+/* One line, and an end of line, on stderr; cut where it is longer than 318 bytes. */
 hidden void copse_report_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -75,6 +75,7 @@ FRESH(null_where_it_is_excluded) {
   MISUSED(copse_free_aligned(null, 10, 64), "copse_free_aligned", "a NULL pointer", NULL, 10, 0);
   MISUSED(CHECK(copse_usable_size(null) == 0), "copse_usable_size", "a NULL pointer", NULL, 0, 0);
   MISUSED(CHECK(!copse_realloc(null, 10, 20)), "copse_realloc", "a NULL pointer", NULL, 10, 0);
+  MISUSED(CHECK(!copse_realloc(null, SIZE_MAX, 20)), "copse_realloc", "a NULL pointer", NULL, SIZE_MAX, 0);
   MISUSED(CHECK(copse_alloc_batch(10, 2, null) == 0), "copse_alloc_batch", "a NULL pointer", NULL, 0, 0);
   MISUSED(copse_free_batch(10, 2, null), "copse_free_batch", "a NULL pointer", NULL, 0, 0);
   MISUSED(copse_stats(null), "copse_stats", "a NULL pointer", NULL, 0, 0);
@@ -137,6 +138,7 @@ FRESH(inner_pointers) {
 FRESH(sizes_and_alignments) {
   begin();
   static const size_t sizes[] = {1, 16, 17, 100, 1000, 4096, 70000, (1 << 20) - 16, 1 << 20, 3 << 20};
+  volatile size_t most = SIZE_MAX;
   for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     size_t size = sizes[i];
     char *p = copse_alloc(size);
@@ -147,6 +149,12 @@ FRESH(sizes_and_alignments) {
     MISUSED(CHECK(!copse_realloc(p, size + 5, 7)), "copse_realloc", SIZE, p, size + 5, size);
     MISUSED(copse_free_aligned(p, size, 32), "copse_free_aligned", ALIGNMENT, p, size, size);
     MISUSED(copse_free_batch(size + 1, 1, (void *[]){p}), "copse_free_batch", SIZE, p, size + 1, size);
+    /* What comes of subtracting too much. */
+    MISUSED(copse_free(p, most), "copse_free", SIZE, p, SIZE_MAX, size);
+    MISUSED(CHECK(!copse_realloc(p, most, 7)), "copse_realloc", SIZE, p, SIZE_MAX, size);
+    MISUSED(copse_free_aligned(p, most, 16), "copse_free_aligned", SIZE, p, SIZE_MAX, size);
+    MISUSED(copse_free_aligned(p, size, most), "copse_free_aligned", ALIGNMENT, p, size, size);
+    MISUSED(copse_free_aligned(p, size, 0), "copse_free_aligned", ALIGNMENT, p, size, size);
     p[0] = p[size - 1] = 1; /* all the while it is live */
     copse_free(p, size);
   }
