@@ -6,6 +6,7 @@
  * copse_tools is constant after start.  Release compiles none of it.
  */
 #include "annotate_tools.h"
+#include "say.h"
 
 #ifdef COPSE_INSTRUMENTED
 #include <stdlib.h>
@@ -19,7 +20,7 @@ tool_function void __lsan_register_root_region(const void *base, size_t bytes);
 tool_function void __sanitizer_symbolize_pc(void *pc, const char *format, char *text, size_t room);
 
 void copse_annotate_say(const char *line) {
-  if (write(STDERR_FILENO, line, strlen(line)) < 0) return; /* nowhere left to say it */
+  (void)copse_say(STDERR_FILENO, line, strlen(line)); /* or there is nowhere left to say it */
 }
 
 void copse_annotate_refuse(const char *line) {

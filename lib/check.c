@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Says what went wrong in one line on stderr, and aborts.  Allocates nothing, takes no lock. */
 #include "check.h"
+#include "say.h"
 
 #ifdef COPSE_INSTRUMENTED
 #include <stdio.h>
@@ -10,12 +11,7 @@
 static void say(char *line, int length, size_t room) {
   size_t n = length < 0 ? 0 : (size_t)length < room ? (size_t)length : room - 1;
   if (n == room - 1) line[n - 1] = '\n'; /* cut short, and still a line */
-  while (n) {
-    ssize_t written = write(STDERR_FILENO, line, n);
-    if (written <= 0) break;
-    line += written;
-    n -= (size_t)written;
-  }
+  (void)copse_say(STDERR_FILENO, line, n);
 }
 
 void copse_broken(const char *expression, const char *file, int line_number) {

@@ -2,7 +2,7 @@
 # The libraries.  Every source file is listed; tests/check-layers.sh knows which floor each belongs to.
 
 copse_core_sources = \
-  lib/atomic.h lib/base.h lib/held.h lib/check.h lib/check.c \
+  lib/atomic.h lib/base.h lib/cancel.h lib/say.h lib/say.c lib/held.h lib/check.h lib/check.c \
   lib/annotate.h lib/annotate_tools.h lib/annotate.c lib/annotate_asan.c lib/annotate_msan.c lib/annotate_tsan.c \
   lib/annotate_valgrind.c \
   lib/tunables.h lib/tunables.c lib/tune.h lib/tune.c \

@@ -9,6 +9,7 @@
  */
 #include "malloc_summary.h"
 #include "malloc_words.h"
+#include "say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +34,7 @@ struct text {
 };
 
 static void text_flush(struct text *text) {
-  const char *from = text->bytes;
-  while (text->used) {
-    ssize_t n = write(text->fd, from, text->used);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break; /* nobody reads: there is nothing better to do about it */
-    from += n;
-    text->used -= (unsigned)n;
-  }
+  (void)copse_say(text->fd, text->bytes, text->used); /* where nobody reads there is nothing better to do about it */
   text->used = 0;
 }
 

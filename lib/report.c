@@ -3,10 +3,12 @@
 #include "report.h"
 #include "annotate.h"
 #include "atomic.h"
+#include "cancel.h"
 #include "check.h"
 #include "copse.h"
 #include "region.h"
 #include "report_place.h"
+#include "say.h"
 #include "stack.h"
 #include "tunables.h"
 
@@ -36,12 +38,7 @@ void copse_report_say(const char *format, ...) {
   va_end(arguments);
   size_t n = length < 0 ? 0 : min_u64((u64)length, sizeof line - 2);
   line[n++] = '\n';
-  for (const char *from = line; n;) {
-    ssize_t written = write(STDERR_FILENO, from, n);
-    if (written <= 0) return; /* nowhere left to say it */
-    from += written;
-    n -= (size_t)written;
-  }
+  (void)copse_say(STDERR_FILENO, line, n); /* or there is nowhere left to say it */
 }
 
 /* ---- of an address ---- */
@@ -105,7 +102,9 @@ static void say_stacks(const struct place *place) {
  */
 static void settle(const struct place *place) {
   const struct timespec moment = {0, 1000000};
+  int cancel = cancel_off();
   for (unsigned i = 0; i < 1000 && copse_place_state(place) == SIDE_BUSY; i++) nanosleep(&moment, NULL);
+  cancel_back(cancel);
 }
 
 /* How close before a block's start an address is said to be before it. */

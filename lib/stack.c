@@ -6,12 +6,16 @@
 #include "stack.h"
 #include "annotate.h"
 #include "atomic.h"
+#include "cancel.h"
 #include "check.h"
 #include "region.h"
 #include "tunables.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #if INSTRUMENTED
@@ -59,6 +63,7 @@ static struct entry *entry_of(u32 stack) {
 /* Stacks that the calling thread was seen on last: two, for those that switch between fibers. */
 struct bounds {
   uptr low, high;
+  bool own; /* the thread's: all of it from a frame to `high` is there for as long as the frame is */
 };
 static __thread struct bounds known[2] __attribute__((tls_model("initial-exec")));
 
@@ -76,25 +81,28 @@ static bool hexadecimal(const char **text, uptr *value) {
   return any;
 }
 
-/* The accessible mapping that `address` is in, and what is mapped on without a gap above it. */
+/*
+ * Of the accessible mapping that `address` is in, the part that is a stack: the kernel may have made one mapping of a stack and of
+ * what lies beside it.  The first thread's is by itself; the others have what pthread_self names right above theirs.
+ */
 static cold_path struct bounds look_up(uptr address) {
-  struct bounds found = {0, 0};
+  struct bounds found = {0, 0, false};
   char text[4096 + 1];
   size_t kept = 0;
   /* What is known of the stack may be another frame's. */
   copse_annotate_written(text, sizeof text);
-  int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return found;
-  for (bool done = false; !done;) {
+  int cancel = cancel_off(), file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  for (bool done = file < 0; !done;) {
     ssize_t n = read(file, text + kept, sizeof text - 1 - kept);
     if (n <= 0) break;
     text[kept + (size_t)n] = 0;
     const char *line = text;
     for (char *end; !done && (end = strchr(line, '\n')); line = end + 1) {
-      struct bounds one;
+      struct bounds one = {0, 0, false};
       const char *at = line;
       if (!hexadecimal(&at, &one.low) || *at++ != '-' || !hexadecimal(&at, &one.high) || *at++ != ' ') continue;
       if (address < one.low || address >= one.high) continue;
+      one.own = end - at > 7 && memcmp(end - 7, "[stack]", 7) == 0;
       if (at[0] == 'r' && at[1] == 'w') found = one;
       done = true;
     }
@@ -102,17 +110,43 @@ static cold_path struct bounds look_up(uptr address) {
     if (kept == sizeof text - 1) kept = 0; /* a line that is longer: its end is none of ours */
     memmove(text, line, kept);
   }
-  close(file);
+  if (file >= 0) close(file);
+  cancel_back(cancel);
+  uptr self = (uptr)pthread_self();
+  if (address < self && self < found.high) found.high = self, found.own = true;
   return found;
 }
 
-static uptr stack_end(uptr frame) {
-  if (likely(frame >= known[0].low && frame < known[0].high)) return known[0].high;
+static struct bounds stack_of(uptr frame) {
+  if (likely(frame >= known[0].low && frame < known[0].high)) return known[0];
   struct bounds other = known[1];
   if (frame < other.low || frame >= other.high) other = look_up(frame);
   known[1] = known[0];
   known[0] = other;
-  return other.high;
+  return other;
+}
+
+/*
+ * Whether the word there can be read: the kernel reads a set of signals before it looks at what is to be done with it, and says
+ * EFAULT where it cannot.  Source: sigprocmask(2).
+ */
+static bool readable(uptr address) {
+  enum { NOTHING_TO_DO = SIG_BLOCK + SIG_UNBLOCK + SIG_SETMASK + 1 };
+  int saved = errno;
+  bool found = syscall(SYS_rt_sigprocmask, NOTHING_TO_DO, address, NULL, sizeof(u64)) == 0 || errno != EFAULT;
+  errno = saved;
+  return found;
+}
+
+/* A frame record is to be read, whose page may not be there: a fiber's stack ends nobody knows where.  `page` is the last one that was
+ * found to be. */
+static bool record_is_there(uptr record, uptr *page) {
+  for (uptr word = record; word <= record + sizeof word; word += sizeof word) {
+    if (word / 4096 == *page) continue;
+    if (!readable(word)) return false;
+    *page = word / 4096;
+  }
+  return true;
 }
 
 /* Whether code may be there: a register that is not used as a frame pointer may hold anything. */
@@ -124,12 +158,15 @@ static bool plausible(uptr pc, uptr frame, uptr end) {
 unseen_by_tools static unsigned walk(void *caller, void *frame, uptr frames[STACK_FRAMES]) {
   unsigned n = 0;
   frames[n++] = (uptr)caller;
-  uptr at = (uptr)frame, end = stack_end(at);
+  struct bounds stack = stack_of((uptr)frame);
+  /* valgrind would report what it reads for the kernel. */
+  bool ask = !stack.own && !(copse_tools & TOOL_VALGRIND);
+  uptr at = (uptr)frame, end = stack.high, page = at / 4096;
   /* The first record's return address is `caller`. */
   while (n < STACK_FRAMES) {
     if (at & 7 || end < 2 * sizeof(uptr) || at > end - 2 * sizeof(uptr)) break;
     uptr up = *(const uptr *)at;
-    if (up <= at || up & 7 || up > end - 2 * sizeof(uptr)) break;
+    if (up <= at || up & 7 || up > end - 2 * sizeof(uptr) || (ask && !record_is_there(up, &page))) break;
     uptr pc = ((const uptr *)up)[1];
     if (!plausible(pc, (uptr)frame, end)) break;
     frames[n++] = pc;

@@ -3,9 +3,10 @@
  * Call stacks of the instrumented library: captured by walking frame pointers, kept once each under a number.
  *
  * Source of the walk: the frame records of the System V ABI for x86-64, 3.2.2, and of AAPCS64, 6.2.3.  Code that was compiled
- * without frame pointers ends it: the direct caller is known in any case.  The walk reads nothing outside the calling
- * thread's stack, whose bounds are taken from /proc/self/maps, anew where the stack pointer is outside of those that are
- * known (a fiber).  Nothing here allocates by malloc.
+ * without frame pointers ends it: the direct caller is known in any case.  The walk reads nothing that
+ * may not be there: the bounds of the calling thread's stack are taken from /proc/self/maps, anew where the stack pointer is outside of
+ * those that are known, and of a stack that is not the thread's own (a fiber) the kernel is asked for each page.  Nothing here allocates
+ * by malloc, and nothing is a cancellation point.
  */
 #ifndef COPSE_STACK_H
 #define COPSE_STACK_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "start.h"
 #include "annotate.h"
+#include "cancel.h"
 #include "check.h"
 #include "fork.h"
 #include "lock.h"
@@ -73,10 +74,20 @@ static void last_of_start(void) {
 #define last_of_start() ((void)0)
 #endif
 
+#if defined(COPSE_DROPIN) || INSTRUMENTED
+/* Once: where the start is refused and tried again, what is wrong with them has been said. */
+static void read_options(void) {
+  static bool done;
+  const char *options = secure_getenv("COPSE_OPTIONS");
+  if (options && !done) copse_options_read(options);
+  done = done || options;
+}
+#endif
+
 static bool bring_up(void) {
   copse_vm_start();
 #if defined(COPSE_DROPIN) || INSTRUMENTED
-  copse_options_read(secure_getenv("COPSE_OPTIONS"));
+  read_options();
 #endif
   look_for_tools();
   if (!reserve()) return false;
@@ -99,7 +110,9 @@ bool copse_started(void) {
 bool copse_start(void) {
   if (copse_started()) return true;
   copse_lock_acquire(&copse_start_lock);
+  int cancel = cancel_off(); /* files are read */
   bool first = !load_relaxed(&started), done = !first || bring_up();
+  cancel_back(cancel);
   /* release: pairs with the acquire in copse_started. */
   if (first && done) store_release(&started, true);
   copse_lock_release(&copse_start_lock);

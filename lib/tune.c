@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tune.h"
 #include "atomic.h"
+#include "say.h"
 #include "tunables.h"
 #include <errno.h>
 #include <stdio.h>
@@ -63,7 +64,7 @@ static bool parse(const char *text, const char *end, u64 *value) {
 static void complain(const char *what, const char *option, size_t length) {
   char line[160];
   int n = snprintf(line, sizeof line, "copse: COPSE_OPTIONS: %s: %.*s\n", what, length < 80 ? (int)length : 80, option);
-  if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0) return; /* nowhere left to say it */
+  if (n > 0) (void)copse_say(STDERR_FILENO, line, min_u64((u64)n, sizeof line - 1)); /* or there is nowhere left to say it */
 }
 
 void copse_options_read(const char *options) {

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "guard.h"
 #include "pool.h"
+#include "say.h"
 #include "span.h"
 #include "start.h"
 #include "vm.h"
@@ -56,18 +57,11 @@ struct text {
 
 /* false: refused, with errno. */
 static bool flush(struct text *t) {
-  const char *from = t->bytes;
-  while (t->used) {
-    copse_annotate_enter();
-    ssize_t n = write(t->fd, from, t->used);
-    copse_annotate_leave();
-    if (n < 0 && errno == EINTR) continue;
-    if (n == 0) errno = EIO;
-    if (n <= 0) return false;
-    from += n;
-    t->used -= (unsigned)n;
-  }
-  return true;
+  copse_annotate_enter();
+  bool whole = copse_say(t->fd, t->bytes, t->used);
+  copse_annotate_leave();
+  t->used = 0;
+  return whole;
 }
 
 static void put_word(struct text *t, const char *word) {
@@ -112,7 +106,7 @@ int copse_heap_write(int fd) {
   t.used = 0;
   t.blocks = t.spans = 0;
   put_word(&t, "copse-heap 1");
-  put_number(&t, copse_vm_facts.page ? copse_vm_facts.page : (u64)sysconf(_SC_PAGESIZE));
+  put_number(&t, copse_started() ? copse_vm_facts.page : (u64)sysconf(_SC_PAGESIZE));
   if (!end_line(&t) || copse_heap_walk(put_blocks, &t)) return -1;
   put_word(&t, "end");
   put_number(&t, t.blocks);

@@ -73,6 +73,7 @@ copse_unit_tests += \
   tests/test_fiber \
   tests/test_dlopen \
   tests/test_inline \
+  tests/test_cancel \
   tests/test_traps \
   tests/test_traps_threads \
   tests/test_traps_malloc \

@@ -92,6 +92,29 @@ FRESH(no_address_space_at_all) {
   CHECK(copse_trim() == 0 && reserved() == 0);
 }
 
+/* What is wrong with COPSE_OPTIONS is said once, however often the start is refused. */
+FRESH(a_start_that_is_refused_complains_once) {
+  if (UNDER_SANITIZER || !INSTRUMENTED) {
+    left_out("a sanitizer wants terabytes, and release reads no options");
+    return;
+  }
+  char said[1000];
+  int pipes[2];
+  CHECK(setenv("COPSE_OPTIONS", "nonsense=1", 1) == 0 && pipe(pipes) == 0 && dup2(pipes[1], STDERR_FILENO) >= 0);
+  struct rlimit before, little = {60 * MB, RLIM_INFINITY};
+  CHECK(getrlimit(RLIMIT_AS, &before) == 0);
+  little.rlim_max = before.rlim_max;
+  CHECK(setrlimit(RLIMIT_AS, &little) == 0);
+  for (int i = 0; i < 3; i++) CHECK(!copse_alloc(10));
+  CHECK(setrlimit(RLIMIT_AS, &before) == 0);
+  void *p = copse_alloc(10);
+  CHECK(p);
+  copse_free(p, 10);
+  ssize_t n = read(pipes[0], said, sizeof said);
+  static const char line[] = "copse: COPSE_OPTIONS: no such parameter: nonsense=1\n";
+  CHECK(n == (ssize_t)sizeof line - 1 && memcmp(said, line, (size_t)n) == 0);
+}
+
 /* ---- RLIMIT_DATA ---- */
 
 FRESH(little_data) {
@@ -293,6 +316,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(little_address_space),
     cmocka_unit_test(no_address_space_at_all),
+    cmocka_unit_test(a_start_that_is_refused_complains_once),
     cmocka_unit_test(little_data),
     cmocka_unit_test(strict_accounting),
     cmocka_unit_test(the_lock_counts_the_reservation),

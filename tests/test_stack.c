@@ -145,6 +145,54 @@ static void test_fibers(void **state) {
   }
 }
 
+/*
+ * What a register holds that is no frame pointer may be an address above the stack, where memory was when the stack was looked up, in one
+ * mapping with it, and is no more.  Of a thread with a stack of its user's, and of a fiber.
+ */
+enum { STACK = 1 << 20, ABOVE = 64 << 10 };
+static char *stack_and_more;
+static void above_is_gone(void) {
+  uptr record[4] __attribute__((aligned(16))) = {0}, frames[STACK_FRAMES];
+  copse_stack_capture((void *)(uptr)1234567, record);
+  munmap(stack_and_more + STACK, ABOVE);
+  for (uptr at = (uptr)stack_and_more + STACK - 8; at < (uptr)stack_and_more + STACK + ABOVE - 16; at += 4096) {
+    record[0] = at;
+    assert_int_equal(copse_stack_frames(copse_stack_capture((void *)(uptr)1234567, record), frames), 1);
+  }
+  fiber_stack = outermost();
+}
+static void *above_is_gone_in_a_thread(void *unused) {
+  (void)unused;
+  above_is_gone();
+  return NULL;
+}
+
+static void test_what_was_above_a_stack(void **state) {
+  (void)state;
+  for (unsigned round = 0; round < 2; round++) {
+    stack_and_more = mmap(NULL, STACK + ABOVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    fiber_stack = 0;
+    if (round) {
+      assert_int_equal(getcontext(&fiber_context), 0);
+      fiber_context.uc_stack.ss_sp = stack_and_more;
+      fiber_context.uc_stack.ss_size = STACK;
+      fiber_context.uc_link = &main_context;
+      makecontext(&fiber_context, above_is_gone, 0);
+      assert_int_equal(swapcontext(&main_context, &fiber_context), 0);
+    } else {
+      pthread_attr_t attributes;
+      pthread_t thread;
+      pthread_attr_init(&attributes);
+      assert_int_equal(pthread_attr_setstack(&attributes, stack_and_more, STACK), 0);
+      assert_int_equal(pthread_create(&thread, &attributes, above_is_gone_in_a_thread, NULL), 0);
+      pthread_join(thread, NULL);
+      pthread_attr_destroy(&attributes);
+    }
+    assert_true(frame_is(fiber_stack, 2, "above_is_gone"));
+    munmap(stack_and_more, STACK);
+  }
+}
+
 static u32 from_threads[4][300];
 static void *many(void *argument) {
   for (unsigned i = 0; i < 300; i++) from_threads[(uptr)argument][i] = deep(i % 30);
@@ -246,6 +294,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(test_none_where_the_parameter_says_so, up, down),
     cmocka_unit_test_setup_teardown(test_a_walk_ends_at_garbage, up, down),
     cmocka_unit_test_setup_teardown(test_fibers, up, down),
+    cmocka_unit_test_setup_teardown(test_what_was_above_a_stack, up, down),
     cmocka_unit_test_setup_teardown(test_threads, up, down),
     cmocka_unit_test_setup_teardown(test_refused, up, down),
     cmocka_unit_test_setup_teardown(test_start_refused, up, down),
