@@ -10,7 +10,7 @@
  *   fresh    made accessible, never handed out     ASan 0xf7, valgrind no access, MSan uninitialised
  *   alloc    handed out: exactly `size` bytes are the caller's, the rest up to `room` is a redzone
  *                                                  ASan 0 and 0xfa, TSan a new heap block, MSan uninitialised
- *   free     taken back: all of `room` is freed    ASan 0xfd, TSan a write to all of it, MSan uninitialised
+ *   free     taken back: all of `room` is freed    ASan 0xfd, TSan a write (its first KB), MSan uninitialised
  *   recycle  left the quarantine, and may be handed out again: nothing may be accessed, as before
  *   gone     about to be unmapped                  the tools forget it
  * All of these take addresses that are multiples of 16 and `room` likewise; they access neither the slot nor a lock of copse.

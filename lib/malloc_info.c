@@ -4,7 +4,7 @@
  * filled with what comes closest here:
  *
  *   glibc says          here
- *   arena               bytes committed for slots
+ *   arena               bytes committed that are in no live span: for slots, in cached spans, and where spans were
  *   ordblks             free slots, cached ones included
  *   hblks, hblkhd       live spans, and their bytes
  *   fsmblks             bytes of slots that lie in caches

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A snapshot of the heap when the process ends, where COPSE_MAP names a file (copse-run --map).  "%p" in the name is the pid.
+ * A snapshot of the heap when the process ends, where COPSE_MAP names a file (copse-run --map).  "%p" in the name is the pid, "%%" a "%".
  *
  * Each process of a program writes one, at times two at once: so it is written beside the file, and moved there when it is
  * whole.  The last to end has the file.  What is no regular file, a terminal or a pipe, is written to as it is.
@@ -37,6 +37,7 @@ static bool make_name(char name[NAME], const char *pattern, unsigned pid) {
       pattern++;
     } else {
       n = snprintf(name + used, NAME - used, "%c", *pattern);
+      if (pattern[0] == '%' && pattern[1] == '%') pattern++;
     }
     used += (size_t)n;
     if (used >= NAME) return false;

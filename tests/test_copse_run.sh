@@ -105,6 +105,12 @@ expect "a change of directory makes no difference" whole one
 expect "the status is the program's" test "$status" = 3
 run_it --map=each.%p bash -c 'cat /dev/null; exit 0'
 expect "%p: one for each process" test "$(printf '%s\n' each.* | grep -cE '^each\.[0-9]+$')" = 2
+run_it --map=100%%p.map cat /dev/null
+expect "%%: a %" test -s 100%p.map
+mkdir 'd%pd' && cd 'd%pd'
+run_it --map=in.map cat /dev/null
+expect "a directory's name is taken as it is" test -s in.map
+cd ..
 for each in each.*; do expect "it is whole" whole "$each"; done
 # Many that end at once: whoever comes last, the file is whole.
 run_it --map=many bash -c 'for i in 1 2 3 4 5 6 7 8; do cat /dev/null & done; wait'
