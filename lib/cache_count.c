@@ -15,13 +15,19 @@ static void count_slots(void **slot, u64 n, u64 count[CLASSES]) {
   }
 }
 
+/* `n` slots of a bundle, but none behind its end: what is read of where it begins may be of a later life than `n` is. */
+static void count_bundle(const struct bundle *b, u64 n, u64 count[CLASSES]) {
+  void **bottom = bundle_bottom(b);
+  count_slots(bottom, min_u64(n, (u64)((void *const *)b->slot + BUNDLE_SLOTS - bottom)), count);
+}
+
 static void count_recycler(const struct recycler *r, u64 count[CLASSES]) {
   /* acquire: pairs with the release of the push of the top bundle: its slots and `next` are visible, and through it those of
    * the bundles below. */
   u64 head = load_acquire(&r->head.low);
   struct bundle *b = (struct bundle *)(head & ~RECYCLER_COUNT);
   for (u64 i = head & RECYCLER_COUNT; i && b; i--) {
-    count_slots(bundle_bottom(b), bundle_depth(b), count);
+    count_bundle(b, BUNDLE_SLOTS, count);
     b = load_relaxed(&b->next);
   }
 }
@@ -39,7 +45,7 @@ void copse_cache_count_all(u64 count[CLASSES]) {
     for (unsigned class = 0; class < CLASSES; class++) {
       /* acquire: pairs with the owner's exchange, likewise. */
       u64 spare = load_acquire(&c->spare[class]);
-      if (spare & SPARE_COUNT) count_slots(bundle_bottom(spare_bundle(spare)), min_u64(spare & SPARE_COUNT, BUNDLE_SLOTS), count);
+      if (spare & SPARE_COUNT) count_bundle(spare_bundle(spare), spare & SPARE_COUNT, count);
     }
   }
   for (unsigned arena = 0; arena < copse_regions.arenas; arena++)

@@ -58,9 +58,11 @@ void copse_cache_detach_owner(struct cache *c) {
 }
 
 bool copse_cache_holds(const struct cache *c) {
-  for (unsigned place = 0; place < places(); place++)
-    /* relaxed: a figure, through which nothing is read. */
-    if (top_is_open(load_relaxed(&c->hot.top[place]))) return true;
+  for (unsigned place = 0; place < places(); place++) {
+    /* relaxed: a figure, as is where the bundle begins, which may be another thread's by now. */
+    void **top = load_relaxed(&c->hot.top[place]);
+    if (top_is_open(top) && bundle_bottom(bundle_of(top)) < top) return true;
+  }
   return false;
 }
 

@@ -401,6 +401,38 @@ FRESH(spares_that_are_fought_over) {
   balance(&live);
 }
 
+/* ---- looked at from elsewhere ---- */
+
+/* A bundle may have begun another, shallower life since its number of slots was read: nothing behind it is. */
+FRESH(what_statistics_read_may_be_old) {
+  unsigned class = class_of_size(64);
+  void *p = take(class);
+  copse_trim();
+  u64 before = copse_cache_count(class);
+  struct bundle *made = copse_bundle_make(2);
+  CHECK(made && made->batch == made + 1);
+  for (unsigned i = 0; i < BUNDLE_SLOTS; i++) made[0].slot[i] = made[1].slot[i] = p;
+  bundle_open(made, 7);
+  store_relaxed(&mine()->spare[class], (uptr)made | 112);
+  CHECK(copse_cache_count(class) == before + 7);
+  store_relaxed(&mine()->spare[class], (u64)0);
+  CHECK(copse_cache_count(class) == before);
+}
+
+/* An open bundle without a slot holds nothing: nobody waits for its thread. */
+FRESH(an_empty_bundle_holds_nothing) {
+  unsigned class = class_of_size(64);
+  void *p[DEPTH_FIRST];
+  CHECK(!mine() || !copse_cache_holds(mine()));
+  for (unsigned i = 0; i < DEPTH_FIRST; i++) {
+    p[i] = take(class);
+    CHECK(copse_cache_holds(mine()) == (i + 1 < DEPTH_FIRST));
+  }
+  CHECK(depth(class) == DEPTH_FIRST && in_top(class) == 0);
+  give(p[0]);
+  CHECK(copse_cache_holds(mine()));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(dummy_is_empty_and_full),
@@ -420,6 +452,8 @@ int main(void) {
     cmocka_unit_test(follow_flushes_once_a_generation),
     cmocka_unit_test(spare_of_a_blocked_thread),
     cmocka_unit_test(spares_that_are_fought_over),
+    cmocka_unit_test(what_statistics_read_may_be_old),
+    cmocka_unit_test(an_empty_bundle_holds_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
