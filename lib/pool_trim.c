@@ -326,13 +326,15 @@ static bool reach_since(struct pool *p) {
   return true;
 }
 
-/* In the blocks of a chain: what came free since the last trim has been since this one.  Vacant blocks become old. */
+/* In the blocks of a chain: what came free since the last trim has been since this one.  Vacant blocks become old.  Of blocks that came
+ * after `since` was made accessible it is said at the next trim. */
 static void stamp(struct pool *p, enum pool_chain chain) {
   u64 block = 0;
   do {
     copse_lock_acquire(&p->lock);
     for (unsigned seen = 0; seen < 4 * PIECES; seen++, block++) {
-      block = copse_chain_next(&p->chains[chain], block, min_u64(pool_known(p), p->since_ready));
+      block = copse_chain_next(&p->chains[chain], block, pool_known(p));
+      if (block >= p->since_ready) block = CHAIN_NONE;
       if (block == CHAIN_NONE) break;
       if (chain == YOUNG) {
         chain_clear(pool_young(p), block);

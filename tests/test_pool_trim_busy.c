@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Giving a pool's pages back where the system refuses, while others allocate and free, and in any order. */
-#define RESERVE ((u64)1 << 31) /* test_many_blocks_go_in_batches takes 20 MB of a class */
+#define RESERVE ((u64)1 << 32) /* test_growing_while_since_is_made_accessible takes 34 MB of a class */
 #include "pool_trim_help.h"
 #include <sched.h>
 
@@ -113,6 +113,33 @@ static void test_allocating_meanwhile(void **state) {
     assert_int_equal(count_of(s.pool).free, 0);
     end();
   }
+}
+
+/* Blocks that came after a trim with a cooldown looked how many there are: what it notes of blocks ends before them. */
+enum { SINCE_STEP = 16384 };
+static void grow_in_since(const struct vm_record *call) {
+  if (call->kind != VM_MPROTECT || call->address != &s.pool->since[SINCE_STEP]) return;
+  vm_faults.hook = watch;
+  take_until(64 * (2 * SINCE_STEP + 20));
+  put_range(64 * (2 * SINCE_STEP + 8), 64 * (2 * SINCE_STEP + 16));
+}
+
+static void test_growing_while_since_is_made_accessible(void **state) {
+  (void)state;
+  begin(class_of_size(16));
+  take_until(64 * 100);
+  trim(1);
+  assert_int_equal(s.pool->since_ready, SINCE_STEP);
+  take_until(64 * (SINCE_STEP + 20));
+  vm_faults.hook = grow_in_since;
+  trim(1);
+  assert_ptr_equal(vm_faults.hook, watch);
+  assert_int_equal(s.pool->since_ready, 2 * SINCE_STEP);
+  /* The next one gets there. */
+  trim(1);
+  assert_int_equal(s.pool->since_ready, 3 * SINCE_STEP);
+  assert_true(trim(1) > 0);
+  end();
 }
 
 /* All that there is detached, and the system or the limit at its end: a step of the least size, or a refusal; no loss. */
@@ -339,6 +366,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_one_refused, clean_up),
     cmocka_unit_test_teardown(test_allocating_meanwhile, clean_up),
     cmocka_unit_test_teardown(test_refused_meanwhile, clean_up),
+    cmocka_unit_test_teardown(test_growing_while_since_is_made_accessible, clean_up),
     cmocka_unit_test_teardown(test_freeing_meanwhile, clean_up),
     cmocka_unit_test_teardown(test_at_random, clean_up),
     cmocka_unit_test_teardown(test_many_blocks_go_in_batches, clean_up),
