@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fork.h"
 #include "annotate.h"
+#include "atomic.h"
 #include "lock.h"
 #include "pool.h"
 #include "quarantine.h"
@@ -11,30 +12,65 @@
 
 hidden extern struct lock copse_start_lock;
 
+/*
+ * The thread that forks alone knows of these, and a child begins with them.  Several threads may have registered the handlers: of one
+ * fork, the first that runs before it and the last that runs behind it do what there is to be done.
+ */
+static unsigned again;
+static bool up; /* copse was when the locks were taken: before that there is but that of the start */
+
 static void prepare(void) {
-  copse_annotate_enter();
+  if (copse_lock_seized()) {
+    again++;
+    return;
+  }
+  bool known = copse_started(); /* and so are the tools */
+  if (known) copse_annotate_enter();
   copse_lock_acquire(&copse_start_lock);
-  copse_lock_acquire(&copse_span_lock);
-  copse_quarantine_lock();
-  copse_pools_lock();
-  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_lock_acquire(&p->lock);
+  up = copse_started();
+  if (up) {
+    copse_lock_acquire(&copse_span_lock);
+    copse_quarantine_lock();
+    copse_pools_lock();
+    for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_lock_acquire(&p->lock);
+  }
   /* Other libraries' handlers may run from here on, and allocate. */
   copse_lock_seize();
-  copse_annotate_leave();
+  if (known) copse_annotate_leave();
+}
+
+static void release_all(void) {
+  copse_lock_yield();
+  if (up) {
+    for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_lock_release(&p->lock);
+    copse_pools_unlock();
+    copse_quarantine_unlock();
+    copse_lock_release(&copse_span_lock);
+  }
+  copse_lock_release(&copse_start_lock);
+}
+
+/* Whether this is not the last of the handlers behind a fork. */
+static bool more_to_come(void) {
+  if (!again) return false;
+  again--;
+  return true;
 }
 
 static void parent(void) {
-  copse_annotate_enter();
-  copse_lock_yield();
-  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_lock_release(&p->lock);
-  copse_pools_unlock();
-  copse_quarantine_unlock();
-  copse_lock_release(&copse_span_lock);
-  copse_lock_release(&copse_start_lock);
-  copse_annotate_leave();
+  if (more_to_come()) return;
+  bool known = copse_started();
+  if (known) copse_annotate_enter();
+  release_all();
+  if (known) copse_annotate_leave();
 }
 
 static void child(void) {
+  if (more_to_come()) return;
+  if (!up) {
+    release_all();
+    return;
+  }
   copse_annotate_enter();
   copse_side_thread_forget();
   copse_span_fork_child();
@@ -44,9 +80,22 @@ static void child(void) {
     p->detached = 0;
     p->growing = 0;
   }
-  parent();
+  release_all();
   copse_cache_fork_child(cache_of_thread());
   copse_annotate_leave();
 }
 
-void copse_fork_register(void) { pthread_atfork(prepare, parent, child); }
+void copse_fork_handlers_again(void) { pthread_atfork(prepare, parent, child); }
+
+__thread bool copse_fork_under_way __attribute__((tls_model("initial-exec")));
+
+void copse_fork_register(void) {
+  static bool registered;
+  /* acquire: pairs with the release below.  The C library may allocate for it, and so come here again: then it holds back who forks. */
+  if (load_acquire(&registered) || copse_fork_under_way) return;
+  copse_fork_under_way = true;
+  copse_fork_handlers_again();
+  copse_fork_under_way = false;
+  /* release: pairs with the acquire above: who sees it need not register them itself. */
+  store_release(&registered, true);
+}

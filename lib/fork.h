@@ -8,7 +8,15 @@
 
 #include "base.h"
 
-/* Registers the handlers, once: as early as possible, so that ours run last before a fork and first after it. */
+/*
+ * Registers the handlers: as early as possible, so that ours run last before a fork and first after it, and before any lock is taken,
+ * for a child that is forked while another thread holds one has it for ever.  Nobody waits for anybody here: of threads that come at
+ * once each registers them.
+ */
 hidden void copse_fork_register(void);
+/* The calling thread is in that. */
+hidden extern __thread bool copse_fork_under_way;
+/* Registers them, once more: for copse_fork_register, and for a test of that. */
+hidden void copse_fork_handlers_again(void);
 
 #endif

@@ -67,6 +67,8 @@ bool copse_lock_holds_pool(void) {
 #endif
 }
 
+bool copse_lock_seized(void) { return forks(); }
+
 void copse_lock_seize(void) { store_relaxed(&forking, (uptr)&here); }
 
 void copse_lock_yield(void) {

@@ -34,5 +34,7 @@ hidden bool copse_lock_holds_pool(void);
 /* For fork.c alone: from `seize` to `yield` every acquire and release of the calling thread is a no-op. */
 hidden void copse_lock_seize(void);
 hidden void copse_lock_yield(void);
+/* Whether the calling thread is between the two. */
+hidden bool copse_lock_seized(void);
 
 #endif

@@ -32,6 +32,8 @@ static pthread_key_t key;
 static void thread_end(void *record) {
   copse_annotate_enter();
   copse_self_ = &copse_cache_exited.hot;
+  /* What reads it is an asm statement, of which a compiler that sees all of the program might not know that. */
+  order_stores();
   copse_cache_detach_owner(record);
   copse_pool_check_next();
   copse_annotate_leave();
@@ -109,6 +111,7 @@ bool copse_started(void) {
 
 bool copse_start(void) {
   if (copse_started()) return true;
+  copse_fork_register();
   copse_lock_acquire(&copse_start_lock);
   int cancel = cancel_off(); /* files are read */
   bool first = !load_relaxed(&started), done = !first || bring_up();
@@ -116,8 +119,6 @@ bool copse_start(void) {
   /* release: pairs with the acquire in copse_started. */
   if (first && done) store_release(&started, true);
   copse_lock_release(&copse_start_lock);
-  /* Outside the lock: the C library may allocate for it. */
-  if (first && done) copse_fork_register();
   return done;
 }
 
@@ -131,6 +132,7 @@ struct cache *copse_thread_cache(void) {
   struct cache *c = copse_cache_attach();
   if (!c) return NULL;
   copse_self_ = &c->hot;
+  order_stores();
   /* May allocate, where the process has many keys; this thread has its cache by now. */
   if (pthread_setspecific(key, c) != 0) {
     thread_end(c);

@@ -4,6 +4,7 @@
  * out nothing twice; handlers of others may allocate in between; and what was in flight is lost, and counted.
  */
 #include "fork_help.h"
+#include "fork.h"
 
 static void check_and_use(void) {
   struct live live = {0};
@@ -355,6 +356,61 @@ FRESH(while_another_thread_grows) {
   worker_end(&w);
 }
 
+static void the_first_of_all(void *p) {
+  stops_here = true;
+  *(void **)p = copse_alloc(400);
+  stops_here = false;
+}
+static void allocate_in_a_child(void) { copse_free(copse_alloc(400), 400); }
+static void fork_and_allocate(void *unused) {
+  (void)unused;
+  in_child(allocate_in_a_child);
+}
+
+/* A child of a process in which another thread was bringing copse up: it does not begin with that thread's lock. */
+FRESH(while_another_thread_brings_copse_up) {
+  static struct worker w, forker;
+  void *p = NULL;
+  worker_start(&w);
+  worker_start(&forker);
+  vm_faults_install();
+  vm_faults.hook = stop_at_gate;
+  gate.kind = VM_MMAP;
+  worker_begin(&w, the_first_of_all, &p);
+  gate_wait();
+  CHECK(!copse_started());
+  worker_begin(&forker, fork_and_allocate, NULL);
+  usleep(100000); /* so that it has forked, if it can */
+  gate_open();
+  worker_wait(&w);
+  worker_wait(&forker);
+  CHECK(p);
+  copse_free(p, 400);
+  check_and_use();
+  worker_end(&w);
+  worker_end(&forker);
+}
+
+static void take_and_give_all(void *argument) {
+  struct heap *h = argument;
+  heap_take(h, 3000);
+  heap_give(h, 3000);
+  CHECK(copse_cache_holds(mine()));
+}
+
+/* Where several threads have registered the handlers, a fork is as with one. */
+FRESH(handlers_registered_twice) {
+  static struct worker w;
+  CHECK(copse_start());
+  copse_fork_handlers_again();
+  copse_fork_handlers_again();
+  worker_start(&w);
+  worker_do(&w, take_and_give_all, &others[0]);
+  in_child(fork_and_fork_again);
+  check_and_use();
+  worker_end(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(one_thread),
@@ -367,6 +423,8 @@ int main(void) {
     cmocka_unit_test(while_another_thread_trims),
     cmocka_unit_test(while_another_thread_holds_a_lock),
     cmocka_unit_test(while_another_thread_grows),
+    cmocka_unit_test(while_another_thread_brings_copse_up),
+    cmocka_unit_test(handlers_registered_twice),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

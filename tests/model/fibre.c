@@ -116,34 +116,42 @@ void fibre_make(int thread, void (*run)(void)) {
   f->sp = top;
 }
 
-/* Bytes that each fibre has values of its own of, at one address: cheaper than a thread pointer. */
-static struct {
+/* Variables of which each fibre has values of its own, at one address: cheaper than a thread pointer. */
+enum { LOCALS = 2 };
+static struct local {
   char *at;
   size_t n;
-  char first[64], own[FIBRES][64];
-} local;
+  char first[8], own[FIBRES][8];
+} locals[LOCALS];
 
 void model_thread_local(void *p, size_t n) {
-  if (n > sizeof local.first) model_fail("too many thread-local bytes");
-  local.at = p;
-  local.n = n;
-  memcpy(local.first, p, n);
+  struct local *l = locals;
+  while (l < locals + LOCALS && l->at && l->at != p) l++;
+  if (l == locals + LOCALS || n > sizeof l->first) model_fail("too many thread-local bytes");
+  l->at = p;
+  l->n = n;
+  memcpy(l->first, p, n);
 }
 
 /* errno too is each thread's own, and is nobody's concern here. */
-bool fibre_local(uptr address) { return address - (uptr)local.at < local.n || address == errno_at; }
+bool fibre_local(uptr address) {
+  for (const struct local *l = locals; l < locals + LOCALS; l++)
+    if (address - (uptr)l->at < l->n) return true;
+  return address == errno_at;
+}
 
 void fibre_start(void) {
-  if (!local.n) return;
-  memcpy(local.at, local.first, local.n);
-  for (int i = 0; i < FIBRES; i++) memcpy(local.own[i], local.first, local.n);
+  for (struct local *l = locals; l < locals + LOCALS && l->n; l++) {
+    memcpy(l->at, l->first, l->n);
+    for (int i = 0; i < FIBRES; i++) memcpy(l->own[i], l->first, l->n);
+  }
 }
 
 void fibre_switch(int from, int to) {
   starting = to;
-  if (local.n) {
-    memcpy(local.own[from], local.at, local.n);
-    memcpy(local.at, local.own[to], local.n);
+  for (struct local *l = locals; l < locals + LOCALS && l->n; l++) {
+    memcpy(l->own[from], l->at, l->n);
+    memcpy(l->at, l->own[to], l->n);
   }
   if (model_current.own_tls) tls_set(fibres[to].tls);
   model_switch(&fibres[from].sp, fibres[to].sp);

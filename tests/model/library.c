@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "library.h"
 #include "engine.h"
+#include "fork.h"
 #include "region.h"
 #include "span.h"
 #include <errno.h>
@@ -82,6 +83,11 @@ static const struct vm_calls fake = {fake_mmap, fake_munmap, fake_mprotect, fake
 
 /* ---- up ---- */
 
+static void each_its_own(void) {
+  model_thread_local(&copse_self_, sizeof copse_self_);
+  model_thread_local(&copse_fork_under_way, sizeof copse_fork_under_way);
+}
+
 /* With room for an alignment of as much as it is, or of 1 GB. */
 static void before_start(u64 bytes) {
   const u64 least = (u64)1 << 30;
@@ -94,7 +100,7 @@ static void before_start(u64 bytes) {
   copse_tunables.recycler = 1;
   copse_tunables.growth_min = 4096;
   copse_tunables.growth_max = 4096;
-  model_thread_local(&copse_self_, sizeof copse_self_);
+  each_its_own();
 }
 
 void library_before_start(void) { before_start((u64)ARENA_REGIONS << REGION_BITS_MIN); }
@@ -102,7 +108,7 @@ void library_before_start(void) { before_start((u64)ARENA_REGIONS << REGION_BITS
 static void up(void) {
   if (!copse_start()) model_fail("the library does not come up");
   for (int t = 0; t < MODEL_THREADS; t++) records[t] = copse_cache_attach();
-  model_thread_local(&copse_self_, sizeof copse_self_);
+  each_its_own();
 }
 
 void library_up(void) {
@@ -126,7 +132,7 @@ void library_up_first_arena(void) {
   two_arenas();
   if (!copse_start()) model_fail("the library does not come up");
   records[0] = copse_cache_attach();
-  model_thread_local(&copse_self_, sizeof copse_self_);
+  each_its_own();
   if (copse_pools_arenas() != 1) model_fail("there is not one arena");
 }
 
