@@ -32,12 +32,11 @@ void *copse_alloc_slow_(unsigned class) {
   int saved = errno;
   struct cache *c = copse_thread_cache();
   void *p = NULL;
-  if (likely(c != NULL)) {
+  if (likely(c != NULL))
     p = copse_cache_refill_owner(c, class);
-    if (unlikely(!p)) p = copse_resort_slot_owner(c, class);
-  } else if (copse_started()) {
+  else if (copse_started())
     p = copse_direct_alloc(region_at(0, class));
-  }
+  if (unlikely(!p) && copse_started()) p = copse_resort_slot_owner(c, class);
   if (unlikely(!p)) return no_memory();
   if (likely(c != NULL)) copse_trim_peak(c);
   errno = saved;

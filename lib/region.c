@@ -36,7 +36,7 @@ static bool reserve(u64 wanted, unsigned arenas) {
     char *base = copse_vm_reserve((u64)regions << bits, max_u64(classes, (u64)1 << 30));
     if (!base) continue;
     copse_regions = (struct regions){base, bits, arenas, one ? CLASS_SPANS : CLASS_REGIONS, regions};
-    own_next = 0;
+    own_next = copse_region_own_bytes = 0;
     return true;
   }
   return false;
@@ -60,8 +60,14 @@ void *copse_region_own(u64 bytes, u64 alignment) {
 }
 
 void *copse_region_own_committed(u64 bytes, u64 alignment) {
-  void *p = copse_region_own(bytes, alignment);
-  if (!p || !copse_vm_access(p, bytes)) return NULL;
+  /* relaxed: as above. */
+  u64 next = load_relaxed(&own_next), at;
+  do {
+    at = round_up(next, alignment);
+    if (at + bytes > region_size() || at + bytes < at) return NULL;
+    /* Accessible first, so that a refusal costs no room; whoever is faster has it made so, too. */
+    if (!copse_vm_access(region_base(region_own()) + at, bytes)) return NULL;
+  } while (!cas_relaxed(&own_next, &next, at + bytes));
   add_relaxed(&copse_region_own_bytes, bytes);
-  return p;
+  return region_base(region_own()) + at;
 }

@@ -55,7 +55,7 @@ static inline u64 region_spans_size(void) { return (u64)(region_own() - region_s
  * NULL when the region is used up.  `alignment` is a power of two.
  */
 hidden void *copse_region_own(u64 bytes, u64 alignment);
-/* The same, and committed.  NULL when refused; then the address space is lost, so: for start, records and bundles only. */
+/* The same, and committed.  NULL when refused, too. */
 hidden void *copse_region_own_committed(u64 bytes, u64 alignment);
 /* Bytes of copse's own that are accessible: relaxed adds. */
 hidden extern u64 copse_region_own_bytes;

@@ -5,18 +5,20 @@
 #include "trim.h"
 #include <errno.h>
 
+static void *slot(struct cache *c, unsigned class) {
+  return c ? copse_cache_refill_owner(c, class) : copse_direct_alloc(region_at(0, class));
+}
+
 void *copse_resort_slot_owner(struct cache *c, unsigned class) {
-  copse_trim_reclaim_owner(c);
-  void *p = copse_cache_refill_owner(c, class);
+  copse_trim_reclaim(c);
+  void *p = slot(c, class);
   if (p) return p;
   copse_trim_shrink();
-  return copse_cache_refill_owner(c, class);
+  return slot(c, class);
 }
 
 static cold_path void *span_again(u64 size, u64 alignment, bool zero) {
-  struct cache *c = copse_thread_cache();
-  if (!c) return NULL;
-  copse_trim_reclaim_owner(c);
+  copse_trim_reclaim(copse_thread_cache());
   void *p = copse_span_alloc(size, alignment, zero);
   if (p) return p;
   copse_trim_shrink();

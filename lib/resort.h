@@ -11,7 +11,7 @@
 
 #include "cache.h"
 
-/* After a refill was refused.  NULL: there is no more. */
+/* After a refill was refused, by a thread whose record is `c`, or NULL.  NULL: there is no more. */
 hidden void *copse_resort_slot_owner(struct cache *c, unsigned class);
 /* Brings copse up, and asks for a span again after each step.  NULL with errno: there is no more; else errno is left alone. */
 hidden void *copse_resort_span(u64 size, u64 alignment, bool zero);

@@ -18,9 +18,13 @@ static u64 give_back(u64 cooldown) {
   return bytes;
 }
 
-void copse_trim_reclaim_owner(struct cache *mine) {
-  copse_cache_flush_owner(mine);
-  gather(mine);
+void copse_trim_reclaim(struct cache *mine) {
+  struct cache *c = mine ? mine : copse_cache_attach();
+  if (c) {
+    copse_cache_flush_owner(c);
+    gather(c);
+    if (!mine) copse_cache_detach_owner(c);
+  }
   give_back(0);
 }
 

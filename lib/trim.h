@@ -9,10 +9,10 @@
 /* As copse_trim, by a thread whose record is `mine`, or NULL where it has none. */
 hidden u64 copse_trim_all(struct cache *mine);
 /*
- * Before memory is said to be out: returns to the pools what lies in this thread's cache, in the spares of all threads and in
- * the recyclers, and decommits all that is free, whatever the cooldown.
+ * Before memory is said to be out, by a thread whose record is `mine`, or NULL: returns to the pools what lies in its cache, in the
+ * spares of all threads and in the recyclers, and decommits all that is free, whatever the cooldown.
  */
-hidden void copse_trim_reclaim_owner(struct cache *mine);
+hidden void copse_trim_reclaim(struct cache *mine);
 /*
  * The last that can be done, after that: takes back the access of what is bare at the end of each pool, and of idle granules; for
  * the system may count what is accessible.

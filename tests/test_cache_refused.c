@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Caches where memory ends: a region that is full, no memory for a bundle or a record, and every system call refused. */
 #include "cache_help.h"
+#include <sys/mman.h>
 
 /* ---- a region that is full ---- */
 
@@ -172,6 +173,85 @@ FRESH(no_record_no_matter) {
   balance(&live);
 }
 
+/* A thread that has ended, in a destructor behind copse's, is served as the others are. */
+static pthread_key_t behind;
+static void *served[2];
+static void serve(void *again) {
+  if (mine()) {
+    pthread_setspecific(behind, again);
+    return;
+  }
+  served[0] = copse_alloc(3 * MB);
+  served[1] = copse_alloc(64);
+}
+static void *end_behind(void *argument) {
+  give(copse_alloc(16));
+  CHECK(pthread_setspecific(behind, argument) == 0);
+  return NULL;
+}
+
+FRESH(a_thread_that_ended_gets_what_there_is) {
+  enum { N = 60 };
+  void *p[N];
+  pthread_t thread;
+  CHECK(pthread_key_create(&behind, serve) == 0 && copse_tune_set("limit", 64 * MB) == 0);
+  for (unsigned i = 0; i < N; i++) CHECK((p[i] = copse_alloc(MB)));
+  for (unsigned i = 0; i < N; i++) give(p[i]);
+  CHECK(pthread_create(&thread, NULL, end_behind, &behind) == 0 && pthread_join(thread, NULL) == 0);
+  CHECK(served[0] && served[1]);
+  give(served[0]);
+  give(served[1]);
+  balance_empty();
+}
+
+/* What is refused of copse's own, a record or bundles, takes nothing from what there is of it: not after any number of refusals. */
+static void give_if(void *p) {
+  if (p) give(p);
+}
+static void be_refused(void *argument) {
+  (void)argument;
+  vm_faults_fail_from(VM_MPROTECT, 1);
+  for (unsigned i = 0; i < 3000; i++) give_if(copse_alloc(64));
+  vm_faults_fail_none();
+  give(copse_alloc(64));
+  CHECK(mine() && copse_cache_holds(mine()));
+}
+
+FRESH(refusals_use_up_nothing) {
+  static struct worker w;
+  CHECK(copse_tune_set("reserve", (u64)1 << 28) == 0);
+  vm_faults_install();
+  give(copse_alloc(64));
+  worker_start(&w);
+  worker_do(&w, be_refused, NULL);
+  worker_end(&w);
+  balance_empty();
+}
+
+/* A start that is refused and made again counts what it has once. */
+static u64 metadata_after(unsigned refusals) {
+  static struct copse_stats stats;
+  vm_faults_install();
+  for (unsigned i = 0; i < refusals; i++) {
+    vm_faults_fail(VM_MPROTECT, 2);
+    CHECK(!copse_start());
+    vm_faults_fail_none();
+  }
+  CHECK(copse_start());
+  copse_stats(&stats);
+  return stats.metadata;
+}
+static void *metadata_shared;
+static void start_at_once(void) { *(u64 *)metadata_shared = metadata_after(0); }
+static void start_after_refusals(void) { CHECK(metadata_after(10) == *(u64 *)metadata_shared); }
+
+static void metadata_counts_once(void **state) {
+  (void)state;
+  metadata_shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  fresh(start_at_once);
+  fresh(start_after_refusals);
+}
+
 /* A life of its own: of every system call that it makes each in turn is refused, and then that one and all behind it. */
 static u64 refuse_at;
 static int refuse_on;
@@ -247,6 +327,9 @@ int main(void) {
     cmocka_unit_test(nothing_left_is_not_for_good),
     cmocka_unit_test(no_bundle_no_matter),
     cmocka_unit_test(no_record_no_matter),
+    cmocka_unit_test(a_thread_that_ended_gets_what_there_is),
+    cmocka_unit_test(refusals_use_up_nothing),
+    cmocka_unit_test(metadata_counts_once),
     cmocka_unit_test(every_call_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,7 +149,7 @@ void checkpoint(void) {
 }
 void reclaim(void) {
   become();
-  copse_trim_reclaim_owner(records[model_thread()]);
+  copse_trim_reclaim(records[model_thread()]);
 }
 void count(void) { check(copse_cache_count(SMALL) <= 64); }
 
