@@ -100,7 +100,7 @@ COPSE_API void copse_free_aligned(void *ptr, size_t size, size_t alignment) __at
 COPSE_API size_t copse_usable_size(const void *ptr) __attribute__((nonnull));
 
 /*
- * The usable size that copse_alloc(size) would give: asking for that much costs no more memory.
+ * The usable size that copse_alloc(size) would give, or, above 1 MB, would give at least: asking for that much costs no more memory.
  * A `size` above PTRDIFF_MAX is returned as it is.
  */
 COPSE_API size_t copse_good_size(size_t size) __attribute__((const));
@@ -128,7 +128,7 @@ COPSE_API void copse_free_batch(size_t size, size_t n, void *const ptrs[]);
  * drains the recyclers, asks the other threads to flush theirs (see copse_trim_pending), and decommits what is free: with a
  * parameter "cooldown" of n what is in blocks of 64 slots in which nothing came free through the last n trims, so that memory
  * that is left alone goes with trim n + 1 after it was freed; cached spans go at once.  Returns how many bytes it decommitted: 0
- * where nothing was freed since the last trim.
+ * where there is nothing to be given back, or the system takes nothing; what it refuses the next trim asks for again.
  * It waits for no other thread, and holds no lock during a system call.
  */
 COPSE_API size_t copse_trim(void);
@@ -174,7 +174,7 @@ struct copse_stats {
   uint64_t threads;           /* threads that have a cache now */
   uint64_t generation;        /* how many trims were asked for */
   uint64_t refills;           /* bundles taken from pools */
-  uint64_t flushes;           /* bundles given back to pools */
+  uint64_t flushes;           /* bundles with slots given back to pools, by trims too */
   uint64_t pops;              /* bundles taken from recyclers */
   uint64_t pushes;            /* bundles given to recyclers */
   uint64_t system_calls;      /* made by copse so far */
@@ -221,7 +221,8 @@ struct copse_block {
  * Calls visit(blocks, n, context) again and again: arena by arena, class by class, each time with 1 to 64 blocks of one pool, in
  * the order of their addresses; then likewise with spans.  When `visit` returns other than 0, the walk ends and returns that; else
  * it returns 0.  It reads a word or two a block, no slot, and makes no system call; its stack is below 4 KB.
- * What is not free is live; or cached, by a thread or a recycler; or quarantined, or on its way from one to another.
+ * What is not free is live; or cached, by a thread or a recycler; or quarantined, or on its way from one to another; or not made
+ * accessible yet, or lost in a fork.  What is live is not told from the rest.
  * Consistency: the blocks of one call are as they were at one instant; those of different calls, at different instants.  What is
  * there all the time is seen once; what comes or goes meanwhile, once or not at all.  The sums are those of copse_stats where
  * other threads are at rest.

@@ -161,6 +161,7 @@ void copse_span_fork_child(void) {
     S.flight[i] = 0;
   }
   S.hint = 0; /* walks over what is used at the next claim */
+  S.refused = true; /* and what was in flight may have pages */
   copse_vm_uncharge(S.flight_bytes);
   S.flight_bytes = 0;
 }

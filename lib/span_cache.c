@@ -52,8 +52,6 @@ void copse_span_cache_put_locked(u64 first, u64 length, struct span_gone_list *l
   while (S.cache_count && load_relaxed(&copse_span_counters.cached) > room) drop_oldest(list, false);
 }
 
-u64 copse_span_cache_empty_locked(struct span_gone_list *list, bool access) {
-  u64 bytes = load_relaxed(&copse_span_counters.cached);
+void copse_span_cache_empty_locked(struct span_gone_list *list, bool access) {
   while (S.cache_count) drop_oldest(list, access);
-  return bytes;
 }

@@ -171,6 +171,7 @@ void copse_span_publish_locked(const struct span_claim *claim) { land_locked(cla
 void copse_span_cancel_locked(const struct span_claim *claim, bool committed) {
   land_locked(claim, committed);
   if (!claim->dirty) copse_run_clear(S.dirty, claim->first, claim->count);
+  else S.refused = true;
   copse_run_clear(S.used, claim->first, claim->count);
   S.hint = min_u64(S.hint, claim->first);
   copse_vm_uncharge(claim->charged);

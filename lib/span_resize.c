@@ -41,6 +41,7 @@ static void *shrink(const struct change *c) {
   copse_lock_release(&copse_span_lock);
   if (!done) return NULL;
   copse_span_settle(&list);
+  /* Refused: the pages stay, behind what is the span's; nobody counts them until it is freed. */
   if (!pinned) copse_vm_decommit(span_address(c->first) + c->length, tail);
   copse_lock_acquire(&copse_span_lock);
   S.flight_bytes -= tail;

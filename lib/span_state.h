@@ -47,6 +47,7 @@ struct span_state {
                    * torn, a refusal may have left a hole in the reservation */
   u64 *pinned;    /* explicit huge pages: neither moved nor decommitted */
   u64 *advised;   /* told to use transparent huge pages */
+  bool refused;   /* free granules may be dirty */
   u64 hint;       /* no granule below is free */
   u64 flight_bytes;
   struct span_cached cache[SPAN_CACHE_ENTRIES]; /* oldest first */
@@ -111,9 +112,11 @@ struct span_gone_list {
 
 /* Puts used granules, that no span has any more, in flight and on the list.  access: it is to be given back too. */
 hidden void copse_span_detach_locked(struct span_gone_list *list, u64 first, u64 count, u64 length, bool access);
-/* Gives the pages back and frees the granules.  No lock is held. */
-hidden void copse_span_settle(const struct span_gone_list *list);
-/* Empties the cache; access: also takes the access of all granules that nobody has.  Returns bytes that were cached. */
+/* Gives the pages back and frees the granules; those whose pages the system would not take stay dirty, and are asked for again by
+ * copse_span_reclaim.  No lock is held.  Returns the bytes that were given back. */
+hidden u64 copse_span_settle(const struct span_gone_list *list);
+/* Empties the cache, and what was refused before; access: also takes the access of all granules that nobody has.  Returns bytes that
+ * were given back. */
 hidden u64 copse_span_reclaim(bool access);
 
 /* ---- span_cache.c: all under the lock ---- */
@@ -121,6 +124,6 @@ hidden u64 copse_span_reclaim(bool access);
 hidden u64 copse_span_cache_take_locked(u64 length, u64 alignment, u64 *found);
 /* Keeps a span, and puts on the list what that drives out: the oldest, or this one if it is larger than the cache. */
 hidden void copse_span_cache_put_locked(u64 first, u64 length, struct span_gone_list *list);
-hidden u64 copse_span_cache_empty_locked(struct span_gone_list *list, bool access);
+hidden void copse_span_cache_empty_locked(struct span_gone_list *list, bool access);
 
 #endif

@@ -147,7 +147,10 @@ bool copse_vm_uncommit(void *address, size_t length) {
   if (!r.length) return true;
   copse_annotate_gone(r.start, r.length);
   /* Not mprotect: that would keep what overcommit 2 counts. */
-  if (!map_none(r.start, r.length, MAP_FIXED)) return false;
+  if (!map_none(r.start, r.length, MAP_FIXED)) {
+    copse_annotate_fresh(r.start, r.length); /* still there, and nobody's */
+    return false;
+  }
   sub_relaxed(&copse_vm_counters.committed, (u64)r.length);
   add_relaxed(&copse_vm_counters.decommitted, (u64)r.length);
   return true;

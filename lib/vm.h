@@ -47,7 +47,8 @@ hidden void *copse_vm_reserve(size_t length, size_t alignment);
 /* Gives a whole reservation back. */
 hidden void copse_vm_unreserve(void *address, size_t length);
 
-/* Makes [address, address + length) readable and writable; fresh pages are zero.  Idempotent.  false: nothing changed. */
+/* Makes [address, address + length) readable and writable; fresh pages are zero.  Idempotent.
+ * false: refused, or, where there are several mappings, the first of them may be so now. */
 hidden bool copse_vm_access(void *address, size_t length);
 /* The same, and its pages count as committed, those anew that were. */
 hidden bool copse_vm_commit(void *address, size_t length);

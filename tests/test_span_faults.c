@@ -69,7 +69,7 @@ static const struct operation operations[] = {
   {"free", 0, 1, 0, false, false, give_back, true},
   {"free into the cache", GB, 1, 0, false, false, give_back, true},
   {"free an explicit one", 0, 2, 100, false, false, give_back, true},
-  {"trim", GB, 1, 0, false, false, trim, true},
+  {"trim", GB, 1, 0, false, false, trim, false},
 };
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
@@ -171,6 +171,26 @@ static void every_call_refused(void **state) {
     print_message("%s: %llu refusals handed on\n", for_good ? "for good" : "once", (unsigned long long)all);
     if (for_good) assert_true(all > 5);
   }
+}
+
+/* What a trim could not give back is asked for again by the next, and is no bytes until it is gone. */
+static void refused_and_asked_for_again(void **state) {
+  (void)state;
+  copse_tunables = (struct tunables){.huge = 0, .span_cache = GB};
+  char *p = copse_span_alloc(9 * MB, 1, false);
+  assert_non_null(p);
+  mark(p, 9 * MB, 1);
+  assert_true(copse_span_free(p));
+  u64 gone = copse_vm_counters.decommitted;
+  vm_faults_reset();
+  vm_faults_fail_from(VM_MADVISE, 1);
+  assert_int_equal(copse_span_trim(), 0);
+  vm_faults_fail_none();
+  assert_int_equal(copse_vm_counters.decommitted, gone);
+  assert_true(copse_span_trim() >= 9 * MB);
+  assert_true(copse_vm_counters.decommitted >= gone + 9 * MB);
+  assert_int_equal(copse_span_trim(), 0);
+  assert_true(span_idle());
 }
 
 /* ---- the lock ---- */
@@ -305,6 +325,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(table),
     cmocka_unit_test_setup(every_call_refused, begin),
+    cmocka_unit_test(refused_and_asked_for_again),
     cmocka_unit_test(no_call_under_the_lock),
     cmocka_unit_test(fork_in_each_call),
   };
