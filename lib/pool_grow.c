@@ -94,12 +94,14 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
   bool done = true;
   if (*huge_bytes) {
     done = aligned == from || copse_vm_commit(from, (u64)(aligned - from));
+    /* Nobody would remember that these are huge. */
+    if (!done) copse_vm_uncommit(aligned, *huge_bytes);
+    if (!done) return false;
     from = aligned + *huge_bytes;
   }
-  if (done && from < to) done = copse_vm_commit(from, (u64)(to - from));
-  if (!done) {
-    /* Nobody would remember that these are huge. */
-    if (*huge_bytes) copse_vm_uncommit(aligned, *huge_bytes);
+  if (from < to && !copse_vm_commit(from, (u64)(to - from))) {
+    char *first = pool_address(p, g->range.from);
+    if (*huge_bytes) copse_vm_uncommit(first, (u64)(from - first));
     return false;
   }
   copse_annotate_fresh(pool_address(p, g->range.from), (u64)(to - (char *)pool_address(p, g->range.from)));

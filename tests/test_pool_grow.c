@@ -273,17 +273,25 @@ static void test_refused_beside_huge_pages(void **state) {
   shadow_make(&s, class_of_size(1024));
   copse_tunables.huge = 2;
   copse_tunables.growth_min = 5 * MB;
-  vm_faults.huge_2m = 1;
-  vm_faults_fail_from(VM_MPROTECT, 3); /* behind two of metadata */
-  assert_int_equal(shadow_take(&s, 64), POOL_REFUSED);
-  assert_int_equal(vm_faults.huge_2m, 0);
-  assert_true(shadow_whole(&s));
+  u64 committed = copse_vm_counters.committed;
+  /* Behind two of metadata: the part before the huge page, and that behind it. */
+  for (u64 part = 3; part <= 4; part++) {
+    vm_faults_fail_none();
+    vm_faults_reset();
+    vm_faults.huge_2m = 1;
+    vm_faults_fail_from(VM_MPROTECT, part);
+    assert_int_equal(shadow_take(&s, 64), POOL_REFUSED);
+    assert_int_equal(vm_faults.huge_2m, 0);
+    assert_true(shadow_whole(&s));
+    assert_int_equal(copse_vm_counters.committed, committed);
+  }
   /* Nor do the huge ones stay, of which nobody would know: the range is as it was, without access. */
   char *huge = (char *)round_up((uptr)s.pool->start, 2 * MB);
   bool undone = false;
   for (u64 i = 0; i < vm_faults.calls[VM_ANY]; i++) {
     const struct vm_record *r = &vm_faults.log[i];
-    undone = undone || (r->kind == VM_MMAP && r->address == huge && r->length == 2 * MB && r->protection == 0);
+    char *from = r->address;
+    undone = undone || (r->kind == VM_MMAP && from <= huge && from + r->length >= huge + 2 * MB && r->protection == 0);
   }
   assert_true(undone);
   vm_faults_fail_none();
