@@ -48,11 +48,14 @@ static void empty_put(struct cache *c, struct bundle *b) {
     order_stores();
     if (!copse_recycler_push_mpmc(&empties, batch, RECYCLER_MAX)) {
       last->batch = c->empties;
+      order_stores();
       c->empties = batch;
       c->empties_count += EMPTIES_KEPT / 2;
     }
   }
   b->batch = c->empties;
+  /* A child of fork walks the list. */
+  order_stores();
   c->empties = b;
   c->empties_count++;
 }
@@ -91,7 +94,7 @@ static struct bundle *top_take(struct cache *c, unsigned place, unsigned *count)
 
 /* Makes it the bundle to work on, with `count` slots. */
 static void top_put(struct cache *c, unsigned place, struct bundle *b, unsigned count) {
-  /* release: pairs with the acquire in copse_cache_count and copse_cache_fork_child: its slots and bottom are visible. */
+  /* release: pairs with the acquire in copse_cache_count_all: its slots and bottom are visible. */
   store_release(&c->hot.top[place], bundle_bottom(b) + count);
 }
 
@@ -251,35 +254,36 @@ void copse_cache_spill_owner(struct cache *c, unsigned region, void *p) {
 
 /* ---- trim ---- */
 
+/* A bundle with so many slots, from no place any more. */
+static void give_back(struct cache *c, struct bundle *b, unsigned count) {
+  if (count) {
+    copse_direct_put(count, b->bottom, &b->held);
+    count_owner(&c->flushes, 1);
+  }
+  empty_put(c, b);
+}
+
 void copse_cache_take_spare(struct cache *c, unsigned class, struct cache *of) {
   /* relaxed: only to spare the exchange where there is nothing. */
   if (!load_relaxed(&of->spare[class])) return;
   /* acquire: pairs with the release of the owner's exchange: the slots in the bundle are visible. */
   u64 spare = exchange_acquire(&of->spare[class], (u64)0);
   if (!spare) return;
-  struct bundle *b = spare_bundle(spare);
-  copse_direct_put((unsigned)(spare & SPARE_COUNT), b->bottom, &b->held);
-  empty_put(c, b);
+  give_back(c, spare_bundle(spare), (unsigned)(spare & SPARE_COUNT));
 }
 
 void copse_cache_drain(struct cache *c, unsigned region) {
   struct bundle *b;
   /* Bounded: a recycler never holds more, and what comes in meanwhile can wait. */
-  for (unsigned i = 0; i < RECYCLER_MAX && (b = copse_recycler_pop_mpmc(&copse_recyclers[region])); i++) {
-    copse_direct_put(bundle_depth(b), b->bottom, &b->held);
-    empty_put(c, b);
-  }
+  for (unsigned i = 0; i < RECYCLER_MAX && (b = copse_recycler_pop_mpmc(&copse_recyclers[region])); i++)
+    give_back(c, b, bundle_depth(b));
 }
 
 void copse_cache_flush_owner(struct cache *c) {
   for (unsigned place = 0; place < places(); place++) {
     unsigned count;
     struct bundle *b = top_take(c, place, &count);
-    if (b) {
-      copse_direct_put(count, b->bottom, &b->held);
-      empty_put(c, b);
-      count_owner(&c->flushes, 1);
-    }
+    if (b) give_back(c, b, count);
     if (place < CLASSES) copse_cache_take_spare(c, place, c);
     c->depth[place] = 0;
   }

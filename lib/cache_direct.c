@@ -11,16 +11,13 @@
 static bool may_borrow(unsigned from) { return is_power_of_two(class_size(from)); }
 
 /* One slot from the other arenas, in an order of each one's own, so that they do not all come down on the first. */
-static enum pool_outcome take_elsewhere(unsigned region, void *out[], unsigned *taken, u64 *held) {
-  enum pool_outcome outcome = POOL_EXHAUSTED;
+static bool take_elsewhere(unsigned region, void *out[], unsigned *taken, u64 *held) {
   unsigned arenas = copse_pools_arenas();
   for (unsigned i = 1; i < arenas; i++) {
     unsigned arena = (region_arena(region) + i) % arenas;
-    enum pool_outcome there = copse_pool_take_held(&copse_pools[region_at(arena, region_class(region))], 1, out, taken, held);
-    if (there == POOL_TAKEN) return there;
-    if (there == POOL_REFUSED) outcome = there;
+    if (copse_pool_take_held(&copse_pools[region_at(arena, region_class(region))], 1, out, taken, held) == POOL_TAKEN) return true;
   }
-  return outcome;
+  return false;
 }
 
 unsigned copse_direct_take(unsigned region, unsigned n, void *out[], u64 *held) {
@@ -30,11 +27,7 @@ unsigned copse_direct_take(unsigned region, unsigned n, void *out[], u64 *held) 
     if (from != class) n = 1;
     enum pool_outcome outcome = copse_pool_take_held(&copse_pools[region], n, out, &taken, held);
     /* Its region is full, or it can have no more memory: others may have room, or free slots that need none. */
-    if (outcome != POOL_TAKEN) {
-      enum pool_outcome there = take_elsewhere(region, out, &taken, held);
-      if (there != POOL_EXHAUSTED) outcome = there;
-    }
-    if (outcome == POOL_TAKEN) return taken;
+    if (outcome == POOL_TAKEN || take_elsewhere(region, out, &taken, held)) return taken;
     if (outcome == POOL_REFUSED) return 0;
   }
   return 0;

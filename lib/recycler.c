@@ -8,7 +8,7 @@ bool copse_recycler_push_mpmc(struct recycler *r, struct bundle *b, unsigned cap
   must(b && !((uptr)b & RECYCLER_COUNT) && cap <= RECYCLER_MAX);
   struct pair head;
   /* acquire: the low half is read after it, so that a torn pair is an old generation with a newer bundle, which the CAS
-   * rejects.  Pairs with the release of any push or pop: the halves are written as one. */
+   * rejects.  Pairs with the release of a push, which alone changes it: the halves are written as one. */
   head.high = load_acquire(&r->head.high);
   /* relaxed: a push reads nothing through what it finds. */
   head.low = load_relaxed(&r->head.low);
