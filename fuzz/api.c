@@ -62,8 +62,9 @@ static void reallocate(struct model *m, const struct op *op) {
     added(m, copse_realloc(NULL, 0, size), size, COPSE_ALIGNMENT_MIN, false);
     return;
   }
+  size_t old_size = op->more & 1 ? m->live[which].usable : m->live[which].asked;
+  if (size && size < old_size) model_mark(&m->live[which], size);
   struct live before = m->live[which];
-  size_t old_size = op->more & 1 ? before.usable : before.asked;
   errno = 0;
   void *p = copse_realloc(before.at, old_size, size);
   if (!p) {

@@ -79,6 +79,7 @@ static void resize(const struct op *op) {
     added(prefixed_realloc(NULL, size), size, 16, false);
     return;
   }
+  if (size && size < model.live[which].asked) model_mark(&model.live[which], size);
   struct live before = model.live[which];
   void *p = op->more & 1 ? prefixed_reallocarray(before.at, 1, size) : prefixed_realloc(before.at, size);
   model.live[which] = model.live[--model.count];

@@ -18,6 +18,7 @@ struct live {
   unsigned char *at;
   size_t asked, usable; /* bytes */
   size_t alignment;     /* that was asked of copse_alloc_aligned; 0: another function gave it */
+  size_t marked;        /* another end before which all is written; 0: none */
   uint64_t seed;        /* of its bytes */
 };
 
@@ -41,6 +42,8 @@ static inline bool model_has_room(const struct model *m, size_t size) {
 struct live *model_add(struct model *m, void *p, size_t asked, size_t usable, size_t aligned, size_t zeros);
 /* Its bytes are what was written.  The last one takes its place. */
 struct live model_take(struct model *m, size_t which);
+/* Writes what stands before `end` as well, where it is about to be shortened to that. */
+void model_mark(struct live *l, size_t end);
 /* The first `length` bytes at `p` are those of `l`. */
 bool model_holds(const struct live *l, const void *p, size_t length);
 /* All of them. */
