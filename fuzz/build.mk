@@ -18,7 +18,7 @@ fuzz_flags = -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-fra
   -I$(SRC)/lib -I$(SRC)/fuzz -I$(SRC)/tests
 fuzz_library := $(filter-out $(wildcard $(SRC)/lib/malloc*.c),$(wildcard $(SRC)/lib/*.c))
 fuzz_family := $(wildcard $(SRC)/lib/malloc*.c)
-fuzz_common = api api_service balance crew model mutator op
+fuzz_common = api api_figures api_service balance crew model mutator op
 # Text has no records to mutate.
 fuzz_common_of = $(if $(filter options,$(1)),$(filter-out mutator,$(fuzz_common)),$(fuzz_common))
 fuzz_link = $(if $(LIB_FUZZING_ENGINE),$(CXX) $(CXXFLAGS),$(CC) $(CFLAGS))

@@ -66,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   setup_reserve((uint64_t)1 << 36, 3);
   for (unsigned i = 0; i < CREW; i++) {
     model_clear(&models[i], ((uint64_t)i + 1) << 32);
+    models[i].crowded = true;
     parts[i] = (struct part){ops_of(data, size), i};
     arguments[i] = &parts[i];
     all[i] = &models[i];

@@ -3,8 +3,8 @@
 # flags of their own, build by fuzz/build.mk.
 
 fuzz_names = api threads threads_overlap thread_lifecycle bit_tree size_class recycler span vm_failures malloc options misuse
-fuzz_common_sources = fuzz/api.c fuzz/api_service.c fuzz/balance.c fuzz/crew.c fuzz/driver.c fuzz/model.c fuzz/op.c
-fuzz_headers = fuzz/api.h fuzz/api_service.h fuzz/balance.h fuzz/crew.h fuzz/expect.h fuzz/model.h fuzz/op.h fuzz/prefix.h \
+fuzz_common_sources = fuzz/api.c fuzz/api_figures.c fuzz/api_service.c fuzz/balance.c fuzz/crew.c fuzz/driver.c fuzz/model.c fuzz/op.c
+fuzz_headers = fuzz/api.h fuzz/api_figures.h fuzz/api_service.h fuzz/balance.h fuzz/crew.h fuzz/expect.h fuzz/model.h fuzz/op.h fuzz/prefix.h \
   fuzz/setup.h fuzz/target.h
 fuzz_programs = $(foreach n,$(fuzz_names),fuzz/fuzz_$(n) fuzz/fuzz_$(n)_instrumented)
 fuzz_family = malloc malloc_info malloc_stats

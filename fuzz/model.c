@@ -53,7 +53,7 @@ void model_clear(struct model *m, uint64_t seed) {
   m->count = 0;
   m->bytes = 0;
   m->seed = seed;
-  m->may_fail = false;
+  m->may_fail = m->crowded = false;
 }
 
 /* Each byte is the one before it, and the first is zero. */

@@ -27,6 +27,7 @@ struct model {
   size_t count, bytes;
   uint64_t seed;  /* of the last one */
   bool may_fail;  /* memory may be refused */
+  bool crowded;   /* other threads are at work: figures change while they are looked at */
 };
 
 /* Empty, its seeds beginning at some number that is no other model's. */
