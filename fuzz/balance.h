@@ -2,8 +2,7 @@
 /*
  * The slot equation, from the outside: what the model has live, and what copse_stats counts, is each slot that exists, once.
  *   live + quarantined + cached + free + detached + uncommitted + lost = 64 x blocks
- * Of the release library class by class.  The instrumented one adds redzones, which say nothing about the class, and holds spans
- * back too: there it is one equation over all classes, exact after a trim.
+ * Class by class; and spans, of which the instrumented library holds freed ones back: there the count is exact after a trim.
  * All threads are at rest.
  */
 #ifndef COPSE_FUZZ_BALANCE_H
