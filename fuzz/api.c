@@ -124,6 +124,17 @@ static void free_many(struct model *m, const struct op *op) {
   for (; n && m->count; n--, at += step) api_free_one(m, at % m->count, op->value >> 8);
 }
 
+void api_serve_all(struct model *m) {
+  expect(copse_tune_set("limit", 0) == 0);
+  m->may_fail = false;
+  while (m->count) api_free_one(m, m->count - 1, 1);
+  for (unsigned class = 0; class <= COPSE_CLASSES; class++) {
+    size_t size = op_size(&(struct op){.size = (uint8_t)class});
+    added(m, class & 1 ? copse_alloc_zeroed(size) : copse_alloc(size), size, promised(size), class & 1);
+  }
+  model_check(m);
+}
+
 bool api_do(struct model *m, const struct op *op, unsigned kind) {
   switch (kind) {
   case API_ALLOC:

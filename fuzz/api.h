@@ -16,6 +16,8 @@ enum api_kind {
 bool api_do(struct model *m, const struct op *op, unsigned kind);
 /* Frees one by the function that suits it; `how` chooses among those that do. */
 void api_free_one(struct model *m, size_t which, unsigned how);
+/* A refusal is not for ever: without a limit, and where the system obliges, there is memory of every class, and a span. */
+void api_serve_all(struct model *m);
 /* Parameters by their number; the values are those that a test can bear. */
 void api_tune(struct model *m, const struct op *op);
 
