@@ -28,6 +28,18 @@ static void flush(void *argument) {
   copse_thread_flush();
 }
 
+static void checkpoint(void *argument) {
+  (void)argument;
+  copse_checkpoint();
+}
+
+/* All threads give up what they have cached: each by itself, or because a trim has asked them to. */
+static void empty_all(bool asked) {
+  if (asked) copse_trim();
+  for (unsigned i = 0; i < CREW; i++) crew_do(i, asked ? checkpoint : flush, NULL);
+  if (asked) expect(copse_trim_pending() == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct ops ops = ops_of(data, size);
   struct task task;
@@ -51,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   model_check(&model);
   balance_check(seen, 1, false);
-  for (unsigned i = 0; i < CREW; i++) crew_do(i, flush, NULL);
+  empty_all(size / OP_BYTES % 2);
   balance_end(models, 1);
   return 0;
 }
