@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads that come and go, and processes that fork.  A thread is created, does a part of the input, and exits; what it had cached
- * is to be found again.  A destructor of its own frees after copse's may have run.  A child of fork, which finds the caches of
+ * is to be found again.  A destructor of its own frees, of every other thread after copse's has run.  A child of fork, which finds the caches of
  * threads that it does not have, verifies and frees all that is live, and goes on allocating.
  * One thread works at a time.
  */
@@ -18,13 +18,26 @@
 #include <unistd.h>
 
 enum { SPAWN = API_KINDS, FORK, PARKED, BALANCE, KINDS };
-enum { SPAWNS_MOST = 12, FORKS_MOST = 2 };
+enum { SPAWNS_MOST = 12, FORKS_MOST = 2, CHILD_SECONDS = 60 };
 
 static struct model model;
 static pthread_key_t key;
 
-/* The end of a thread: frees what it was left, in whatever state copse's part of the thread is. */
-static void destroy(void *p) { copse_free_unsized(p); }
+/*
+ * The end of a thread: frees what it was left, in whatever state copse's part of the thread is.  This key is older than copse's, so that
+ * its destructor comes first; put off once, it comes after.
+ */
+static __thread bool put_off;
+static void destroy(void *p) {
+  if (put_off) {
+    put_off = false;
+    expect(pthread_setspecific(key, p) == 0);
+    return;
+  }
+  copse_free_unsized(p);
+  p = copse_alloc(1000);
+  if (p) copse_free(p, 1000);
+}
 
 static void work(struct ops *ops) {
   struct op op;
@@ -33,26 +46,34 @@ static void work(struct ops *ops) {
     if (op.kind % API_KINDS != API_COOLDOWN) api_do(&model, &op, op.kind % API_KINDS);
 }
 
+struct life {
+  struct ops ops;
+  bool late;
+};
+
 static void *live_and_die(void *argument) {
-  struct ops *ops = argument;
+  struct life *life = argument;
+  put_off = life->late;
   pthread_setspecific(key, copse_alloc(100));
-  work(ops);
+  work(&life->ops);
   return NULL;
 }
 
 /* The next few records are a thread's. */
 static void spawn(struct ops *ops, const struct op *op) {
-  struct ops part = *ops;
+  struct life life = {*ops, op->more >> 4 & 1};
   pthread_t thread;
-  if (part.left > op->more % 16u) part.left = op->more % 16u;
-  ops->at += part.left * OP_BYTES;
-  ops->left -= part.left;
-  if (pthread_create(&thread, NULL, live_and_die, &part) == 0) pthread_join(thread, NULL);
+  if (life.ops.left > op->more % 16u) life.ops.left = op->more % 16u;
+  ops->at += life.ops.left * OP_BYTES;
+  ops->left -= life.ops.left;
+  if (pthread_create(&thread, NULL, live_and_die, &life) == 0) pthread_join(thread, NULL);
 }
 
 static void parked(void *argument) { work(argument); }
 
 static int child(struct ops *ops) {
+  /* One that waits for ever would outlive the engine. */
+  alarm(CHILD_SECONDS);
   const struct model *seen[] = {&model};
   struct model *models[] = {&model};
   model_check(&model);
