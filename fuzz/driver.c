@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A main for the targets, where no engine brings one: runs each file, and each file of each directory, that it is given; "-", or
- * nothing, is standard input.  Says how many inputs there were.  The one that ends the process is named.
+ * nothing, is standard input.  Says how many inputs there were.  The one that ends the process, or takes too long, is named.
  */
 #include "target.h"
 #include <dirent.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { INPUT_MOST = 1 << 20, PATH_MOST = 4096 };
+enum { INPUT_MOST = 1 << 20, PATH_MOST = 4096, SECONDS_MOST = 100 };
 
 static uint8_t input[INPUT_MOST];
 static char current[PATH_MOST + 32];
@@ -37,7 +37,9 @@ static int run(const char *path) {
   uint8_t *copy = malloc(size ? size : 1);
   if (!copy) return 1;
   memcpy(copy, input, size);
+  alarm(SECONDS_MOST);
   LLVMFuzzerTestOneInput(copy, size);
+  alarm(0);
   free(copy);
   inputs++;
   return 0;
@@ -64,7 +66,7 @@ static int run_all(const char *path) {
 }
 
 int main(int argc, char **argv) {
-  static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+  static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGALRM, SIGTERM};
   for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) signal(fatal[i], name_it);
   int status = 0;
   if (argc < 2) status = run("-");
