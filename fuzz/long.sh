@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Usage: long.sh HOURS [NAME...]      Fuzzes all targets, or those named, in turns of ten minutes each, until so many hours of wall clock
-# are over: libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer, ThreadSanitizer for those with threads in turn (the engine's counters race), and release
-# without a sanitizer.  Each turn adds a line to fuzz/LEDGER.  What is found stays in $FUZZ_WORK/found, and ends nothing.
+# are over: libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer, ThreadSanitizer for those with threads, MemorySanitizer on the
+# release library, and release without a sanitizer.  Each turn adds a line to fuzz/LEDGER.  What is found stays in $FUZZ_WORK/found, and
+# ends nothing.  FUZZ_CC and FUZZ_CXX: another clang.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 work=${FUZZ_WORK:-$top/build/fuzz}
@@ -14,6 +15,8 @@ turn=${TURN_SECONDS:-600}
 build_engine libfuzzer address
 build_engine libfuzzer none
 build_engine libfuzzer thread NAMES="threads thread_lifecycle"
+build_engine libfuzzer thread NAMES=threads_overlap WORK="$work/libfuzzer-thread/alone"
+build_engine libfuzzer memory MODES=release
 commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo none)
 
 # one SANITIZER PROGRAM
@@ -32,7 +35,7 @@ one() {
 
 while [ "$(date +%s)" -lt "$end" ]; do
   for name in "${names[@]}"; do
-    for sanitizer in address thread none; do
+    for sanitizer in address thread memory none; do
       one "$sanitizer" "fuzz_$name"
       one "$sanitizer" "fuzz_${name}_instrumented"
     done
