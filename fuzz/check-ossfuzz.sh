@@ -70,8 +70,10 @@ export ASAN_OPTIONS=detect_leaks=0:symbolize=0:abort_on_error=1 TSAN_OPTIONS=det
 # Four runs on an input that is not empty, and more than a hundred edges in more than two functions.
 runs_libfuzzer() {
   local said
-  head -c 64 /dev/urandom >"$scratch/input"
-  said=$(cd / && timeout 100 "$1" -seed=1337 -runs=4 -detect_leaks=0 </dev/null 2>&1) || { printf '%s\n' "$said" | tail -n 20 && return 1; }
+  rm -rf "$scratch/input"
+  mkdir "$scratch/input"
+  head -c 64 /dev/urandom >"$scratch/input/one"
+  said=$(cd / && timeout 100 "$1" -seed=1337 -runs=4 -detect_leaks=0 "$scratch/input" </dev/null 2>&1) || { printf '%s\n' "$said" | tail -n 20 && return 1; }
   grep -q '^Done 4 runs' <<<"$said" && [[ $said =~ \(([0-9]+)\ inline ]] && echo "edges: ${BASH_REMATCH[1]}" && [ "${BASH_REMATCH[1]}" -ge 100 ]
 }
 runs_afl() {
