@@ -57,22 +57,38 @@ static bool twice(struct hand *hand, size_t size, struct object *out) {
   return true;
 }
 
+/* Some of those that are written to are asked for zeroed. */
+static unsigned char *allocate(size_t size, uint64_t tag) {
+  if (!tag || tag & 6) return copse_alloc(size);
+  unsigned char *p = copse_alloc_zeroed(size);
+  for (size_t at = 0; p && at < size; at = next_byte(at, size)) require(!p[at]);
+  return p;
+}
+
+static uint64_t tag_of(struct hand *hand) { return mix((uint64_t)hand->number << 48 | ++hand->tags); }
+
+/* It is this thread's now. */
+static void adopt(struct hand *hand, struct object *o) {
+  require(((uptr)o->p & (COPSE_ALIGNMENT_MIN - 1)) == 0);
+  if (o->tag) fill(o);
+  count(hand, o->p, 1);
+  hand->made++;
+}
+
 static bool make(struct hand *hand, size_t size, struct object *out, uint64_t tag) {
   *out = (struct object){.size = size, .tag = tag};
   bool again = tag && twice(hand, size, out);
   if (!again) {
     errno = 0;
-    out->p = copse_alloc(size);
+    out->p = allocate(size, tag);
   }
   if (!out->p) {
     require(errno == ENOMEM && stress_scenario.flags & STRESS_REFUSALS);
     hand->refused++;
     return false;
   }
-  require(((uptr)out->p & (COPSE_ALIGNMENT_MIN - 1)) == 0 && (again || copse_usable_size(out->p) >= size));
-  if (tag) fill(out);
-  count(hand, out->p, 1);
-  hand->made++;
+  require(again || copse_usable_size(out->p) >= size);
+  adopt(hand, out);
   if (hand->victim) {
     object_look(hand->victim);
     hand->victim = NULL;
@@ -82,7 +98,7 @@ static bool make(struct hand *hand, size_t size, struct object *out, uint64_t ta
 }
 
 bool object_make(struct hand *hand, size_t size, struct object *out) {
-  return make(hand, size, out, mix((uint64_t)hand->number << 48 | ++hand->tags));
+  return make(hand, size, out, tag_of(hand));
 }
 bool object_reserve(struct hand *hand, size_t size, struct object *out) { return make(hand, size, out, 0); }
 
@@ -92,10 +108,39 @@ void object_free(struct hand *hand, struct object *o) {
   count(hand, o->p, -1);
   hand->freed++;
   if (!plant_now("lose")) {
-    /* By any of the ways that there are. */
+    /* By its size or by its address. */
     o->tag & 1 ? copse_free(o->p, o->size) : copse_free_unsized(o->p);
   }
   o->p = NULL;
+}
+
+unsigned object_make_batch(struct hand *hand, size_t size, unsigned n, struct object out[]) {
+  void *p[OBJECTS_MOST];
+  require(n <= OBJECTS_MOST);
+  errno = 0;
+  unsigned made = (unsigned)copse_alloc_batch(size, n, p);
+  if (made < n) {
+    require(errno == ENOMEM && stress_scenario.flags & STRESS_REFUSALS);
+    hand->refused++;
+  }
+  for (unsigned i = 0; i < made; i++) {
+    out[i] = (struct object){p[i], size, tag_of(hand)};
+    adopt(hand, &out[i]);
+  }
+  return made;
+}
+
+void object_free_batch(struct hand *hand, unsigned n, struct object o[]) {
+  void *p[OBJECTS_MOST];
+  require(n <= OBJECTS_MOST);
+  for (unsigned i = 0; i < n; i++) {
+    object_look(&o[i]);
+    require(o[i].size == o[0].size);
+    count(hand, p[i] = o[i].p, -1);
+    hand->freed++;
+    o[i].p = NULL;
+  }
+  if (n) copse_free_batch(o[0].size, n, p);
 }
 
 bool object_resize(struct hand *hand, struct object *o, size_t size) {

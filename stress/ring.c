@@ -13,6 +13,7 @@ static void work(struct hand *hand) {
   for (unsigned turn = 0; turn < STRESS_LESS(TURNS); turn++) {
     queue_put(&queue[(me + 1) % THREADS], &b);
     require(queue_get(&queue[me], &b));
+    b.alike = false;
     for (unsigned i = 0; i < b.n; i++) {
       object_look(&b.object[i]);
       if (random_below(&hand->random, 2)) continue;

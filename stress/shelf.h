@@ -34,6 +34,7 @@ static inline void shelf_clear(struct shelf *s, struct hand *hand) {
 enum { BATCH = 64, QUEUE = 8 };
 struct batch {
   unsigned n;
+  bool alike; /* all of one size, made at once */
   struct object object[BATCH];
 };
 struct queue {
@@ -80,12 +81,17 @@ static inline void queue_close(struct queue *q) {
 /* For the next round. */
 static inline void queue_open(struct queue *q) { q->closed = false; }
 
-/* A batch of objects. */
+/* A batch of objects; every fourth is made, and freed, at once. */
 static inline void batch_make(struct hand *hand, struct batch *b, unsigned n, size_t most) {
-  for (b->n = 0; b->n < n; b->n++) object_make(hand, random_size(&hand->random, most), &b->object[b->n]);
+  b->alike = random_below(&hand->random, 4) == 0;
+  if (b->alike) b->n = object_make_batch(hand, random_size(&hand->random, most), n, b->object);
+  else
+    for (b->n = 0; b->n < n; b->n++) object_make(hand, random_size(&hand->random, most), &b->object[b->n]);
 }
 static inline void batch_free(struct hand *hand, struct batch *b) {
-  for (unsigned i = 0; i < b->n; i++) object_free(hand, &b->object[i]);
+  if (b->alike) object_free_batch(hand, b->n, b->object);
+  else
+    for (unsigned i = 0; i < b->n; i++) object_free(hand, &b->object[i]);
   b->n = 0;
 }
 

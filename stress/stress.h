@@ -92,7 +92,7 @@ struct object {
   uint64_t tag; /* 0: it was not written to */
 };
 
-/* Allocates and fills.  false: refused, which is a failure unless the scenario says STRESS_REFUSALS. */
+/* Allocates and fills; some are asked for zeroed, and looked at before.  false: refused, which is a failure unless the scenario says STRESS_REFUSALS. */
 bool object_make(struct hand *hand, size_t size, struct object *out);
 /* The same, but nothing is written to it, nor looked at: so it costs no page. */
 bool object_reserve(struct hand *hand, size_t size, struct object *out);
@@ -100,6 +100,10 @@ bool object_reserve(struct hand *hand, size_t size, struct object *out);
 void object_look(const struct object *o);
 /* Looks, and frees; `o` is none afterwards.  Of none nothing happens. */
 void object_free(struct hand *hand, struct object *o);
+/* Many of one size at once, n at most OBJECTS_MOST; how many were made.  And the other way round: they are of one size. */
+enum { OBJECTS_MOST = 64 };
+unsigned object_make_batch(struct hand *hand, size_t size, unsigned n, struct object out[]);
+void object_free_batch(struct hand *hand, unsigned n, struct object o[]);
 /* Changes its size, sometimes by moving; the contents are looked at.  false: refused, and it is as it was. */
 bool object_resize(struct hand *hand, struct object *o, size_t size);
 /* A size as programs have them: mostly small, now and then large, up to `most`. */
