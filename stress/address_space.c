@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Out of memory by RLIMIT_AS: four threads allocate until nothing is left, free some, and so on; afterwards there is memory again. */
 #include "shelf.h"
+#include "state.h"
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -52,6 +53,10 @@ static void one_round(struct hand *hand) {
   limit.rlim_cur = address_space() + room;
   require(setrlimit(RLIMIT_AS, &limit) == 0);
   crew(THREADS, work, NULL);
+  /* It was out. */
+  uint64_t refused = 0;
+  for (unsigned i = 1; i <= THREADS; i++) refused += stress_hands[i].refused;
+  require(refused);
   /* It is not for ever. */
   struct object o;
   for (size_t size = 16; size <= 1 << 20; size *= 2) {

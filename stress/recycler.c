@@ -37,6 +37,8 @@ static void one_round(struct hand *hand) {
   copse_stats(&before);
   crew(THREADS, work, NULL);
   copse_stats(&after);
+  /* Those with no room take none. */
+  require(cap || (after.pushes == before.pushes && after.pops == before.pops));
   shelf_clear(&shelf, hand);
   stress_balance(0);
   stress_add("bundles given to recyclers", after.pushes - before.pushes);
