@@ -22,10 +22,18 @@ static const char *base_name(const char *path) {
   return slash ? slash + 1 : path;
 }
 
+/* The command that does the same.  How often one round looks follows from the seconds. */
+static const char *again(char *text, size_t size) {
+  char seconds[32] = "";
+  if (stress_scenario.flags & STRESS_ONCE) snprintf(seconds, sizeof seconds, " --seconds %g", stress_state.seconds);
+  snprintf(text, size, "%s --seed %llu --rounds %u%s%s%s", stress_state.program, (unsigned long long)stress_state.seed,
+           stress_state.round + 1, seconds, stress_state.plant ? " --plant " : "", stress_state.plant ? stress_state.plant : "");
+  return text;
+}
+
 _Noreturn void stress_fail(const char *file, int line, const char *what) {
-  printf("# %s:%d: not so: %s\n# again: %s --seed %llu --rounds %u%s%s\n", base_name(file), line, what, stress_state.program,
-         (unsigned long long)stress_state.seed, stress_state.round + 1, stress_state.plant ? " --plant " : "",
-         stress_state.plant ? stress_state.plant : "");
+  char text[200];
+  printf("# %s:%d: not so: %s\n# again: %s\n", base_name(file), line, what, again(text, sizeof text));
   fflush(stdout);
   _exit(1);
 }
@@ -88,9 +96,8 @@ static void hang(int signal_number) {
 }
 
 static void watch(void) {
-  int n = snprintf(hang_text, sizeof hang_text, "# hangs: no round ended in %u s\n# again: %s --seed %llu --rounds %u%s%s\n",
-                   stress_state.limit, stress_state.program, (unsigned long long)stress_state.seed, stress_state.round + 1,
-                   stress_state.plant ? " --plant " : "", stress_state.plant ? stress_state.plant : "");
+  char text[200];
+  int n = snprintf(hang_text, sizeof hang_text, "# hangs: no round ended in %u s\n# again: %s\n", stress_state.limit, again(text, sizeof text));
   hang_length = n > 0 ? min_u64((u64)n, sizeof hang_text - 1) : 0;
   struct sigaction action = {.sa_handler = hang};
   sigaction(SIGALRM, &action, NULL);
