@@ -66,6 +66,8 @@ afl() {
     return 1
   fi
   grep -E '^(execs_done|corpus_count|saved_crashes|saved_hangs|afl_version|target_mode)' "$stats"
+  # Seeds that crash or hang it leaves out with a warning.
+  if grep -a 'results in a crash\|results in a timeout' "$out/log"; then return 1; fi
   grep -q '^target_mode.*persistent' "$stats" && grep -q '^saved_crashes *: 0$' "$stats" && grep -q '^saved_hangs *: 0$' "$stats" &&
     grep -q '^execs_done *: [1-9]' "$stats"
 }
