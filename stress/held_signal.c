@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { TURNS = 8 };
+enum { TURNS = 8, TURNS_MOST = 4000 };
 static struct held_shared *shared;
 static struct lock_words words;
 static uint32_t stops, held_back, in_spans, victim; /* victim: its thread's number, 0 when it is done */
@@ -41,7 +41,8 @@ static void work(struct hand *hand) {
     /* The workers have their records: none of them starts, and waits for an arena that the victim makes in its first call. */
     while (__atomic_load_n(&shared->done, __ATOMIC_ACQUIRE) < HELD_WORKERS) usleep(100);
     __atomic_store_n(&victim, (uint32_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
-    for (unsigned i = 0; i < TURNS; i++) held_paths(hand, i);
+    /* On, where no signal has come yet: `stops` is written by this thread's handler. */
+    for (unsigned i = 0; i < TURNS || (i < TURNS_MOST && !__atomic_load_n(&stops, __ATOMIC_RELAXED)); i++) held_paths(hand, i);
     /* What is on its way stays there. */
     sigset_t set;
     sigemptyset(&set);
