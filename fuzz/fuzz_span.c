@@ -94,7 +94,7 @@ static uint64_t size_of(const struct op *op) {
 
 static void allocate(const struct op *op, bool zero) {
   if (count == LIVE) return;
-  uint64_t size = size_of(op), alignment = op->more & 1 ? (uint64_t)1 << op->more % 28 : 1;
+  uint64_t size = size_of(op), alignment = op->more & 1 ? (uint64_t)1 << (op->more >> 1) % 28 : 1;
   char *p = copse_span_alloc(size, alignment, zero);
   if (p) {
     expect((uintptr_t)p % max_u64(alignment, GRANULE) == 0);
