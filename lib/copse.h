@@ -88,7 +88,7 @@ COPSE_API void copse_free(void *ptr, size_t size) __attribute__((nonnull));
 
 /*
  * Frees an allocation of copse_alloc_aligned.
- * pre: as copse_free; `alignment` is the one asked for.
+ * pre: `ptr` is live, not NULL; `size` as for copse_free; `alignment` is the one asked for.
  */
 COPSE_API void copse_free_aligned(void *ptr, size_t size, size_t alignment) __attribute__((nonnull));
 
