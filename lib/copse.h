@@ -72,9 +72,11 @@ COPSE_API void *copse_alloc_aligned(size_t size, size_t alignment)
  * Changes the size of the allocation at `ptr` from `old_size` to `new_size` bytes, moving it where it must: the contents
  * up to the lesser of both stay.  A `new_size` of 0 is served as 1 and does not free.  A `ptr` of NULL with an `old_size`
  * of 0 allocates.  What grows from 64 KB on is moved once, and from there grows by pages, added behind it or moved
- * by mremap(2), without a copy.  An alignment beyond that of copse_alloc is lost when the allocation moves.
+ * by mremap(2), without a copy.  `ptr` may come from copse_alloc_aligned; the result is aligned as by copse_alloc(new_size),
+ * and is freed as what that gives: by copse_free or copse_free_unsized, not by copse_free_aligned with an alignment above 16.
  * Returns NULL with ENOMEM when there is no memory; then the old allocation is untouched.
- * pre: `ptr` is NULL or live; `old_size` is a size that copse_free would take for it.
+ * pre: `ptr` is live, or NULL with an `old_size` of 0; `old_size` is the size asked for, or any size from there to
+ *      copse_usable_size(ptr).
  */
 COPSE_API void *copse_realloc(void *ptr, size_t old_size, size_t new_size)
   __attribute__((warn_unused_result, alloc_size(3)));
