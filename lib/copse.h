@@ -8,8 +8,8 @@
  * Errors:  a failed request returns NULL and sets errno to ENOMEM; failure is never sticky.  No function that
  *          frees changes errno.
  * Misuse:  what a `pre:` line asks for is not checked in release, where breaking it is undefined behaviour; it is
- *          checked in the instrumented library, where breaking it prints a line and the stacks, and aborts; see
- *          copse_on_misuse.
+ *          checked in the instrumented library, but for the room of copse_alloc_batch's array; there breaking it prints
+ *          a line and the stacks, and aborts; see copse_on_misuse.
  */
 #ifndef COPSE_H
 #define COPSE_H
