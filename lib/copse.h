@@ -248,7 +248,8 @@ COPSE_API int copse_heap_write(int fd);
  * that a change takes effect from there on.  copse(7) has the list with the range of each.
  * Return 0; ENOENT when there is no such parameter; EINVAL when `value` is out of its range (then nothing changes);
  * EBUSY when it can only be set before the first allocation.  errno is left alone.
- * The drop-ins, and the instrumented library, read COPSE_OPTIONS at the first allocation as well: "name=value,name=value".
+ * The drop-ins, and the instrumented library, read COPSE_OPTIONS at the first allocation as well: "name=value,name=value";
+ * that overrides what was set before.
  */
 COPSE_API int copse_tune_get(const char *name, uint64_t *value) __attribute__((nonnull));
 COPSE_API int copse_tune_set(const char *name, uint64_t value) __attribute__((nonnull));
