@@ -113,12 +113,13 @@ COPSE_API size_t copse_good_size(size_t size) __attribute__((const));
  * Allocates `n` objects of `size` bytes each into out[0..n), each as by copse_alloc(size).
  * Returns how many it allocated: less than `n`, with ENOMEM in errno, when memory ran out on the way; those stand in
  * out[0..result) and are live, and the rest of `out` is unchanged.
- * pre: `out` has room for `n` pointers.
+ * pre: `out` has room for `n` pointers; it may be NULL where `n` is 0.
  */
 COPSE_API size_t copse_alloc_batch(size_t size, size_t n, void *out[]) __attribute__((warn_unused_result));
 
 /*
- * Frees the `n` allocations at ptrs[0..n), each as by copse_free(ptrs[i], size).  `ptrs` itself is only read.
+ * Frees the `n` allocations at ptrs[0..n), each as by copse_free(ptrs[i], size).  `ptrs` itself is only read; it may be NULL where
+ * `n` is 0.
  * pre: each is live, not NULL and stands there once; copse_free(ptrs[i], size) would be right.
  */
 COPSE_API void copse_free_batch(size_t size, size_t n, void *const ptrs[]);
