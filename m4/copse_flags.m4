@@ -83,7 +83,7 @@ AC_CHECK_HEADERS([valgrind/memcheck.h], [], [
   AC_MSG_WARN([valgrind/memcheck.h is missing (Debian: valgrind): the instrumented library will tell valgrind nothing.])])
 ])
 
-# COPSE_TLS_MODEL: initial-exec reaches the thread's record without a call; it takes 8 bytes of static TLS, for which
+# COPSE_TLS_MODEL: initial-exec reaches the thread's record without a call; it takes 10 bytes of static TLS, for which
 # dlopen has room.  global-dynamic is for those who run out.
 AC_DEFUN([COPSE_TLS_MODEL], [
 AC_ARG_WITH([tls-model],

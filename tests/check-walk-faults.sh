@@ -27,7 +27,7 @@ passes() {
     timeout 10 "$scratch/test" >"$scratch/said" 2>&1 || return
   done
 }
-for file in pool_look.c span_look.c walk.c; do
+for file in pool_look.c span_look.c walk.c say.c; do
   cat "$top_srcdir/lib/$file" >"$scratch/$file"
   check "$file as it is" passes $file
 done
@@ -64,10 +64,10 @@ the visitor cannot end the walk|walk.c|s/(ended = visit(blocks, n, context))) re
 its result is lost|walk.c|s/return ended/return 1/
 the visitor runs under the pool's lock|walk.c|s/if (n \&\& (ended = visit(blocks, n, context))) return ended;/copse_lock_acquire(\&copse_span_lock); & copse_lock_release(\&copse_span_lock);/
 it starts copse|walk.c|s/if (!copse_started()) return 0;/(void)copse_start();/
-a signal ends the writing|walk.c|s/if (n < 0 \&\& errno == EINTR) continue;//
-the rest of a short write is not written|walk.c|s/t->used -= (unsigned)n/t->used = 0/
-a short write begins again|walk.c|s/from += n;//
-errors are not noticed|walk.c|s/if (n <= 0) return false;/if (n <= 0) return true;/
+a signal ends the writing|say.c|s/if (n < 0 \&\& errno == EINTR) continue;//
+the rest of a short write is not written|say.c|s/bytes -= (size_t)n/bytes = 0/
+a short write begins again|say.c|s/text += n;//
+errors are not noticed|say.c|s/return !bytes;/return true;/
 errno is not kept|walk.c|s/  errno = saved;/  errno = 0;/
 numbers lose their last digit|walk.c|s/highest_bit(number) \/ 4 + 1/highest_bit(number) \/ 4/
 the last lines are not written|walk.c|s/if (!end_line(&t) || !flush(&t)) return -1;/end_line(\&t);/
