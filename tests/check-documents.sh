@@ -90,6 +90,9 @@ commands() {
   return "$bad"
 }
 
+# list_holds LIST: tests/commands.list says of commands that are shown where they are run, and they are.
+list_holds() { env top_srcdir="$top_srcdir" bash "$top_srcdir/tests/check-commands.sh" --list-holds "$1"; }
+
 # readme DIR: the README's lines of API, in a program.
 readme() {
   {
@@ -114,6 +117,7 @@ else
 fi
 check "functions are there" functions "$top_srcdir"
 check "what looks like a command is one" commands "$top_srcdir"
+check "tests/commands.list holds" list_holds "$top_srcdir/tests/commands.list"
 if [ -e "$top_builddir/lib/.libs/libcopse.a" ] && [ -z "${COPSE_SANITIZERS-}" ]; then
   check "the README's lines are a program that runs" readme "$top_srcdir"
 else
@@ -139,4 +143,6 @@ fi
 planted "a planted function is found" "   copse_attic() does it" functions
 planted "a planted sentence that looks like a command is found" "   tests/test_pool.c; stress/trim does it too." commands
 planted "one that begins with a script's name is found" "   tests/check-layers.sh does it." commands
+sed 's/^\(make check-fuzz-mutants | in [^:]*:\) .*/\1 CHECK_LONG += fuzz-coverage check-fuzz-mutants/' "$top_srcdir/tests/commands.list" >"$scratch/list"
+check_fails "a text that has gone from where tests/commands.list looks is found" list_holds "$scratch/list"
 finish
