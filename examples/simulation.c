@@ -250,8 +250,7 @@ static void report(const struct options *options, const struct result *result) {
       {"peak_kb", "KB", "resident, peak", 0, (double)result->resident_peak},
       {"trimmed_kb", "KB", "resident when all is freed, trimmed", 0, (double)result->resident_trimmed},
   };
-  const char *head = options->table ? "%-36s %16s\n" : "allocator=%2$s\n";
-  printf(head, "allocator", SIM_ALLOCATOR);
+  printf(options->table ? "%-36s %16s\n" : "%s=%s\n", "allocator", SIM_ALLOCATOR);
   const struct {
     const char *key;
     uint64_t value;
