@@ -9,7 +9,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 read -ra compiler <<<"${CC:-gcc}"
 read -ra flags <<<"${CFLAGS:--O2}"
-flags+=(-g0 -std=gnu11 -pthread -fvisibility=hidden -ftls-model=initial-exec -D_GNU_SOURCE -I.)
+# What is compared is machine code.
+flags+=(-fno-lto -g0 -std=gnu11 -pthread -fvisibility=hidden -ftls-model=initial-exec -D_GNU_SOURCE -I.)
 [ "$(uname -m)" != x86_64 ] || flags+=(-mcx16)
 
 # objects NAME: a copy of lib/ is compiled where it stands, since names of files may be in the objects.
