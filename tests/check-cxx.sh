@@ -9,6 +9,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 libs=$top_builddir/lib/.libs
 read -ra sanitize <<<"${COPSE_SANITIZERS:+-fsanitize=$COPSE_SANITIZERS}"
+# Each may be a command with options.
+read -ra cc <<<"${CC:-cc}"
+read -ra cxx <<<"${CXX:-c++}"
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Werror)
 
 # build SOURCE LIBRARY STANDARD FLAG...
@@ -16,13 +19,13 @@ build() {
   local source=$1 library=$2 standard=$3
   shift 3
   rm -f "$work/test"
-  "${CXX:-c++}" -std="$standard" "${warnings[@]}" "${sanitize[@]}" -O2 -pthread "$@" -I"$top_srcdir/lib" \
+  "${cxx[@]}" -std="$standard" "${warnings[@]}" "${sanitize[@]}" -O2 -pthread "$@" -I"$top_srcdir/lib" \
     "$top_srcdir/tests/$source" "$libs/$library" -o "$work/test"
 }
 
 if [ "${COPSE_CXX-yes}" = yes ]; then
   for standard in c++11 c++14 c++17 c++20; do
-    if ! echo 'int main() {}' | "${CXX:-c++}" -std=$standard -x c++ -fsyntax-only - 2>/dev/null; then
+    if ! echo 'int main() {}' | "${cxx[@]}" -std=$standard -x c++ -fsyntax-only - 2>/dev/null; then
       skip "$standard" "the compiler does not know it"
       continue
     fi
@@ -73,7 +76,7 @@ done
 for header in copse.h copse-inline.h; do
   for standard in c11 c17 gnu11; do
     printf '#include "%s"\nint main(void) { return copse_good_size(1) == 0; }\n' "$header" >"$work/alone.c"
-    check "$header alone is $standard" "${CC:-cc}" -std=$standard -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+    check "$header alone is $standard" "${cc[@]}" -std=$standard -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
       -Werror -I"$top_srcdir/lib" -c -o "$work/alone.o" "$work/alone.c"
   done
 done

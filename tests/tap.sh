@@ -85,6 +85,19 @@ adopt() {
   fi
 }
 
+# one_word DIRECTORY: a $CC of several words, as packages are built by, becomes one: a script in that directory, named as the first.
+one_word() {
+  local words
+  read -ra words <<<"${CC-}"
+  [ ${#words[@]} -gt 1 ] || return 0
+  words[0]=$(command -v "${words[0]}") || return
+  CC=${words[0]##*/}
+  mkdir "$1/bin"
+  printf '#!/bin/sh\nexec%s "$@"\n' "$(printf ' %q' "${words[@]}")" >"$1/bin/$CC"
+  chmod +x "$1/bin/$CC"
+  PATH=$1/bin:$PATH
+}
+
 # same_objects MORE-THAN FOLDER FOLDER: both have the same objects, to the byte, and more than so many.
 same_objects() {
   local object bad=0 n=0

@@ -8,6 +8,8 @@
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+# Here compilers are lists of single words, and in names of files.
+one_word "$scratch"
 archive=$top_builddir/lib/.libs/libcopse-instrumented.a
 lib_flags=(-std=gnu11 -pthread -O1 -g -fvisibility=hidden -fno-omit-frame-pointer -D_GNU_SOURCE -DCOPSE_INSTRUMENTED
   "-I$top_srcdir/lib" "-I$top_builddir")

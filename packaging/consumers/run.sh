@@ -7,6 +7,9 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+# Each may be a command with options.
+read -ra cc <<<"${CC:-cc}"
+read -ra cxx <<<"${CXX:-c++}"
 version=$(pkg-config --modversion copse)
 
 # runs PROGRAM: it ends well and says which library it runs on.
@@ -30,15 +33,15 @@ by_hand() {
     suffix=${mode#copse} suffix=${suffix/-/_}
     read -ra cflags <<<"$(pkg-config --cflags "$mode")"
     read -ra libs <<<"$(pkg-config --libs "$mode")"
-    "${CC:-cc}" -O2 -Wall -Wextra -Werror "${cflags[@]}" "$here/program.c" "${libs[@]}" -o "program_c$suffix"
-    "${CXX:-c++}" -O2 -std=c++17 -Wall -Wextra -Werror "${cflags[@]}" "$here/program.cc" "${libs[@]}" -o "program_cc$suffix"
+    "${cc[@]}" -O2 -Wall -Wextra -Werror "${cflags[@]}" "$here/program.c" "${libs[@]}" -o "program_c$suffix"
+    "${cxx[@]}" -O2 -std=c++17 -Wall -Wextra -Werror "${cflags[@]}" "$here/program.cc" "${libs[@]}" -o "program_cc$suffix"
     read -ra libs <<<"$(pkg-config --libs-only-L "$mode") -l:lib$mode.a -pthread"
-    "${CC:-cc}" -O2 "${cflags[@]}" -DCONSUMER_INLINE "$here/program.c" "${libs[@]}" -o "program_c_static$suffix"
+    "${cc[@]}" -O2 "${cflags[@]}" -DCONSUMER_INLINE "$here/program.c" "${libs[@]}" -o "program_c_static$suffix"
     runs "./program_c_static$suffix"
   done
   read -ra cflags <<<"$(pkg-config --cflags copse) -DCONSUMER_INLINE"
   read -ra libs <<<"$(pkg-config --libs copse)"
-  "${CC:-cc}" -O2 -Wall -Wextra -Werror "${cflags[@]}" "$here/program.c" "${libs[@]}" -o program_c_inline
+  "${cc[@]}" -O2 -Wall -Wextra -Werror "${cflags[@]}" "$here/program.c" "${libs[@]}" -o program_c_inline
   five .
 }
 

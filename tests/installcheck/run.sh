@@ -12,6 +12,7 @@ unset TSAN_OPTIONS ASAN_OPTIONS
 : "${libdir:?the directory of the installed library}"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+one_word "$scratch"
 export PKG_CONFIG_PATH=${DESTDIR-}$libdir/pkgconfig
 [ -z "${DESTDIR-}" ] || export PKG_CONFIG_SYSROOT_DIR=$DESTDIR
 read -ra cflags <<<"$(pkg-config --cflags copse-instrumented)"
