@@ -21,6 +21,6 @@ installcheck-consumers:
 CHECK_LONG += check-packages
 check-packages:
 	$(top_srcdir)/build-aux/check-tarball.sh
-	$(top_srcdir)/build-aux/check-deb.sh --install
+	$(top_srcdir)/build-aux/check-deb.sh --install --tests all
 	$(top_srcdir)/build-aux/check-rpm.sh
 .PHONY: check-packages
