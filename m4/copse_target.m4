@@ -1,5 +1,15 @@
 # SPDX-License-Identifier: MIT
-# What a target must have.  Both are refused in one sentence.
+# What a target must be, and have.  What is not is refused in one sentence.
+
+# COPSE_REQUIRE_SYSTEM: addresses, system calls and instructions are those of Linux on two processors.
+AC_DEFUN([COPSE_REQUIRE_SYSTEM], [
+AC_REQUIRE([AC_CANONICAL_HOST])dnl
+AC_BEFORE([$0], [AC_PROG_CC])dnl
+case $host_cpu-$host_os in #(
+  x86_64-linux* | aarch64-linux*) ;; #(
+  *) AC_MSG_ERROR([copse needs Linux on x86-64 or aarch64: $host is neither.]) ;;
+esac
+])
 
 # COPSE_REQUIRE_64BIT: asked of the preprocessor, ahead of AC_PROG_CC: a compiler that is told -m32 but has no 32-bit
 # libraries would otherwise fail with a sentence about executables.  A compiler that is not found yet says nothing here.

@@ -36,6 +36,10 @@ else
   skip "a 32-bit target asked for in CC is refused" "$compiler does not know -m32"
 fi
 check "a target without 128-bit compare-and-swap is refused" refuses "$pair" CC="$compiler" copse_cv_cas16=no
+system="copse needs Linux on x86-64 or aarch64: "
+check "another system is refused" refuses "$system" CC="$compiler" --host=x86_64-unknown-freebsd13
+check "another processor is refused" refuses "$system" CC="$compiler" --host=riscv64-unknown-linux-gnu
+check "another order of bytes is refused" refuses "$system" CC="$compiler" --host=aarch64_be-unknown-linux-gnu
 check_fails "nothing is refused without a reason" refuses "$wide" CC="$compiler"
 check "the version is that of copse.h" grep -q " copse $(sed -n 's/^#define COPSE_VERSION_[MP][A-Z]* *//p' \
   "$top_srcdir/lib/copse.h" | paste -s -d .) for " out
