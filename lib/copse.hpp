@@ -6,13 +6,14 @@
 //   std::pmr::vector<particle> others(copse::resource());                from C++17 on
 //
 // Both free with the size, which the containers know; both take any alignment.  Neither has a state: all are equal, and what
-// one allocated any other frees, in any thread.  What fails throws std::bad_alloc.
+// one allocated any other frees, in any thread.  What fails throws std::bad_alloc; compiled without exceptions, it aborts.
 #ifndef COPSE_HPP
 #define COPSE_HPP
 
 #include "copse.h"
 
 #include <cstddef>
+#include <cstdlib>
 #include <limits>
 #include <new>
 #include <type_traits>
@@ -24,10 +25,20 @@
 
 namespace copse {
 
+namespace detail {
+template <class Exception> [[noreturn]] inline void fail() {
+#ifdef __cpp_exceptions
+  throw Exception();
+#else
+  std::abort();
+#endif
+}
+} // namespace detail
+
 /// `size` bytes, aligned to `alignment`, a power of two.  Throws std::bad_alloc.
 inline void *allocate(std::size_t size, std::size_t alignment) {
   void *p = alignment <= COPSE_ALIGNMENT_MIN ? copse_alloc(size) : copse_alloc_aligned(size, alignment);
-  if (!p) throw std::bad_alloc();
+  if (!p) detail::fail<std::bad_alloc>();
   return p;
 }
 
@@ -51,7 +62,7 @@ public:
 
   T *allocate(std::size_t n) {
     // What multiplies to more than there are addresses would come out small.
-    if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
+    if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) detail::fail<std::bad_array_new_length>();
     return static_cast<T *>(copse::allocate(n * sizeof(T), alignof(T)));
   }
   void deallocate(T *p, std::size_t n) noexcept { copse::deallocate(p, n * sizeof(T), alignof(T)); }

@@ -41,6 +41,8 @@ if [ "${COPSE_CXX-yes}" = yes ]; then
   done
   check "copse.hpp compiles without RTTI" build test_copse_hpp.cc libcopse_internal.a c++17 -fno-rtti
   adopt "copse.hpp without RTTI" "$work/test"
+  check "copse.hpp compiles without exceptions" build test_copse_hpp.cc libcopse_internal.a c++17 -fno-exceptions
+  adopt "copse.hpp without exceptions, aborting in place of a throw" "$work/test"
   # copse.hpp with a fault: it compiles, and the test finds it.
   quietly() { "$@" >/dev/null 2>&1; }
   planted() {

@@ -14,6 +14,12 @@
 #include <thread>
 #include <unordered_map>
 #include <vector>
+#ifndef __cpp_exceptions
+#include <csignal>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 static int count, failed;
 static void result(bool good, const char *name) {
@@ -93,6 +99,7 @@ bool nothing_asked() {
   return good;
 }
 
+#ifdef __cpp_exceptions
 template <class Call> bool throws_bad_alloc(Call call) {
   try {
     call();
@@ -101,6 +108,21 @@ template <class Call> bool throws_bad_alloc(Call call) {
   }
   return false;
 }
+#else
+// Without exceptions it is to abort.
+template <class Call> bool throws_bad_alloc(Call call) {
+  std::fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    const rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    call();
+    _exit(0);
+  }
+  int status = 0;
+  return waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+#endif
 // From a variable: the compiler knows that the constants are refused, and says so.
 volatile std::size_t most = ~std::size_t{0};
 bool refusals() {
