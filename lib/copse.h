@@ -33,7 +33,7 @@
 #define COPSE_API __attribute__((visibility("default")))
 #endif
 
-#if defined(__clang__)
+#if defined(__clang__) || __GNUC__ < 11
 #define COPSE_MALLOC_ __attribute__((malloc, warn_unused_result))
 #else
 #define COPSE_MALLOC_ __attribute__((malloc, malloc(copse_free_unsized, 1), warn_unused_result))

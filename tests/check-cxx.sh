@@ -82,4 +82,15 @@ for header in copse.h copse-inline.h; do
       -Werror -I"$top_srcdir/lib" -c -o "$work/alone.o" "$work/alone.c"
   done
 done
+# Before gcc 11 the attribute malloc has no arguments.
+plain_malloc() {
+  echo '#include <copse.h>' | "${cc[@]}" -U__GNUC__ -D__GNUC__="$1" -I"$top_srcdir/lib" -E -x c - >"$work/read" && grep -q 'copse_alloc_zeroed(' "$work/read" &&
+    ! grep 'malloc(' "$work/read"
+}
+check "copse.h read as gcc 10 names no deallocator" plain_malloc 10
+if "${cc[@]}" --version | grep -q clang; then
+  skip "copse.h read as gcc 11 names one" "clang knows none"
+else
+  check_fails "copse.h read as gcc 11 names one" plain_malloc 11
+fi
 finish
