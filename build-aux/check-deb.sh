@@ -92,3 +92,4 @@ if [ -n "$install" ]; then
   grep -E '^(consumers|copse-run).*(PASS|FAIL|run$|ok$)' "$scratch/said" || true
 fi
 finish
+result "libcopse-dev has copse(7), which they refer to" has libcopse-dev 'usr/share/man/man7/copse\.7\.gz'
