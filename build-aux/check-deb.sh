@@ -76,6 +76,19 @@ machine_code() {
   find "$scratch/dev" -name '*.a' -exec objdump -h {} + >"$scratch/sections"
   ! grep -F .gnu.lto "$scratch/sections" && [ "$(grep -c ' \.text ' "$scratch/sections")" -gt 20 ]
 }
+# A program that includes copse-inline.h is tied to this version by the names it uses, another is not.
+needs() {
+  gcc -I"$scratch/one/copse-$version/lib" "$@" "$top/packaging/consumers/program.c" -L"$libcopse0" -l:libcopse.so.0 -pthread -o "$scratch/needs" &&
+    (cd "$scratch/one/copse-$version" && dpkg-shlibdeps -O -l"$libcopse0" -e"$scratch/needs")
+}
+tied() {
+  local libcopse0 next=${version%.*}.$((${version##*.} + 1))
+  libcopse0=$(dirname "$scratch/one/copse-$version"/debian/libcopse0/usr/lib/*/libcopse.so.0)
+  needs -DCONSUMER_INLINE | tee /dev/stderr | grep -F "libcopse0 (<< $next~)" && ! needs | tee /dev/stderr | grep -F "libcopse0 (<<" &&
+    needs | grep -F "libcopse0 (>= "
+}
+result "a program with copse-inline.h depends on this version" tied
+
 result "their static libraries are machine code" machine_code
 
 has() { dpkg-deb --contents "$scratch"/one/"$1"_*.deb | awk '{ print $6 }' | grep -qE "^\./$2\$"; }

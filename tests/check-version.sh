@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The version stands in lib/copse.h; what repeats it repeats that one: NEWS, Debian's changelog, the spec.
+# The version stands in lib/copse.h; what repeats it repeats that one: NEWS, Debian's changelog and list of symbols, the spec.
 set -eu
 # shellcheck source=tap.sh
 . "$(dirname "$0")/tap.sh"
@@ -12,6 +12,9 @@ same() {
   [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || { echo "copse.h has no version" && return 1; }
   grep -m 1 '^\* ' "$1/NEWS" | grep -qF "* $version (" || { echo "NEWS begins with another version" && bad=1; }
   head -n 1 "$1/packaging/debian/changelog" | grep -qF "copse ($version-" || { echo "debian/changelog has another" && bad=1; }
+  # What a program that includes copse-inline.h depends on: this version, and none of the next patch's.
+  grep -qxF "| libcopse0 (>= $version), libcopse0 (<< ${version%.*}.$((${version##*.} + 1))~)" "$1/packaging/debian/libcopse0.symbols" ||
+    { echo "libcopse0.symbols ties to another" && bad=1; }
   grep -qx "Version: *$version" "$1/packaging/rpm/copse.spec" || { echo "copse.spec has another" && bad=1; }
   return "$bad"
 }
@@ -20,8 +23,8 @@ check "all versions are that of copse.h" same "$top_srcdir"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$scratch/lib" "$scratch/packaging/debian" "$scratch/packaging/rpm"
-for file in lib/copse.h NEWS packaging/debian/changelog packaging/rpm/copse.spec; do
-  for each in lib/copse.h NEWS packaging/debian/changelog packaging/rpm/copse.spec; do
+for file in lib/copse.h NEWS packaging/debian/changelog packaging/debian/libcopse0.symbols packaging/rpm/copse.spec; do
+  for each in lib/copse.h NEWS packaging/debian/changelog packaging/debian/libcopse0.symbols packaging/rpm/copse.spec; do
     cat "$top_srcdir/$each" >"$scratch/$each"
   done
   sed -i 's/0\.1\.0/0.0.9/; s/\(COPSE_VERSION_PATCH\) .*/\1 77/' "$scratch/$file"
