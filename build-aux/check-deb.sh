@@ -44,6 +44,17 @@ ran=$(grep -c '^PASS:' "$scratch/one.log" || true)
 same_version() { head -n 1 "$top/packaging/debian/changelog" | grep -F "copse ($version-"; }
 result "the changelog has the version" same_version
 
+# What the Autotools bring has licences of its own, but for what is made of our own words.
+licensed() {
+  local file bad=0
+  while IFS= read -r file; do
+    case $file in '#'* | '' | ChangeLog | config.h.in) continue ;; esac
+    grep -qE "^(Files:)?.* ${file//./\\.}( |\$)" "$top/packaging/debian/copyright" || { echo "debian/copyright: $file" && bad=1; }
+  done <"$top/build-aux/ci/generated.list"
+  return "$bad"
+}
+result "debian/copyright names the files that are not ours" licensed
+
 # Another time zone, another mask, a longer path.
 other() { (export TZ=Pacific/Auckland && umask 002 && build "$scratch/another-directory" ''); }
 result "they are built again" other
@@ -65,17 +76,6 @@ no_symbol_missing() {
 }
 result "the list of symbols is complete" no_symbol_missing
 
-# With link-time optimisation; and what is in the static libraries is machine code, for any compiler.
-optimised() { grep -q '^libtool: link: [^ ]*gcc .* -flto' "$scratch/one.log"; }
-result "they are built with -flto" optimised
-machine_code() {
-  mkdir "$scratch/dev"
-  for package in "$scratch"/one/libcopse-dev_*.deb "$scratch"/one/libcopse-instrumented-dev_*.deb; do
-    dpkg-deb -x "$package" "$scratch/dev"
-  done
-  find "$scratch/dev" -name '*.a' -exec objdump -h {} + >"$scratch/sections"
-  ! grep -F .gnu.lto "$scratch/sections" && [ "$(grep -c ' \.text ' "$scratch/sections")" -gt 20 ]
-}
 # A program that includes copse-inline.h is tied to this version by the names it uses, another is not.
 needs() {
   gcc -I"$scratch/one/copse-$version/lib" "$@" "$top/packaging/consumers/program.c" -L"$libcopse0" -l:libcopse.so.0 -pthread -o "$scratch/needs" &&
@@ -89,12 +89,24 @@ tied() {
 }
 result "a program with copse-inline.h depends on this version" tied
 
+# With link-time optimisation; and what is in the static libraries is machine code, for any compiler.
+optimised() { grep -q '^libtool: link: [^ ]*gcc .* -flto' "$scratch/one.log"; }
+result "they are built with -flto" optimised
+machine_code() {
+  mkdir "$scratch/dev"
+  for package in "$scratch"/one/libcopse-dev_*.deb "$scratch"/one/libcopse-instrumented-dev_*.deb; do
+    dpkg-deb -x "$package" "$scratch/dev"
+  done
+  find "$scratch/dev" -name '*.a' -exec objdump -h {} + >"$scratch/sections"
+  ! grep -F .gnu.lto "$scratch/sections" && [ "$(grep -c ' \.text ' "$scratch/sections")" -gt 20 ]
+}
 result "their static libraries are machine code" machine_code
 
 has() { dpkg-deb --contents "$scratch"/one/"$1"_*.deb | awk '{ print $6 }' | grep -qE "^\./$2\$"; }
 result "libcopse0 has the library" has libcopse0 'usr/lib/[^/]*/libcopse\.so\.0'
 result "libcopse-dev has the header for C++" has libcopse-dev usr/include/copse.hpp
 result "libcopse-dev has the pages by all names" has libcopse-dev 'usr/share/man/man3/copse_alloc_zeroed\.3\.gz'
+result "libcopse-dev has copse(7), which they refer to" has libcopse-dev 'usr/share/man/man7/copse\.7\.gz'
 result "libcopse-instrumented-dev has its .pc" has libcopse-instrumented-dev 'usr/lib/[^/]*/pkgconfig/copse-instrumented\.pc'
 result "copse-tools has copse-run" has copse-tools usr/bin/copse-run
 result "copse-tools has copse-map" has copse-tools usr/bin/copse-map
@@ -105,4 +117,3 @@ if [ -n "$install" ]; then
   grep -E '^(consumers|copse-run).*(PASS|FAIL|run$|ok$)' "$scratch/said" || true
 fi
 finish
-result "libcopse-dev has copse(7), which they refer to" has libcopse-dev 'usr/share/man/man7/copse\.7\.gz'
