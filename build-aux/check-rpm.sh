@@ -24,6 +24,11 @@ has() { rpm -qpl "$scratch"/rpm/RPMS/*/"$1"-"$version"-*.rpm | grep -E "$2"; }
 result "libcopse0 has the library" has libcopse0 '/libcopse\.so\.0$'
 result "copse-devel has the headers" has copse-devel '/include/copse\.hpp$'
 result "copse-devel has the pages by all names" has copse-devel '/man3/copse_alloc_zeroed\.3'
+result "copse-devel has copse(7), which they refer to" has copse-devel '/man7/copse\.7'
+result "copse-devel has the examples" has copse-devel '/simulation\.c$'
+provides() { rpm -qp --provides "$scratch"/rpm/RPMS/*/"$1"-"$version"-*.rpm | grep "^$2 = $version"; }
+result "copse-devel provides copse-static" provides copse-devel copse-static
+result "copse has what copse-run preloads, where no linker looks" has copse '/lib(64)?/copse/libcopse-malloc\.so$'
 result "copse-instrumented-devel has the library with checks" has copse-instrumented-devel '/libcopse-instrumented\.so$'
 result "copse has copse-map and its page" has copse '/man1/copse-map\.1'
 result "copse has copse-run and its page" has copse '/man1/copse-run\.1'
