@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The tarball is the committed tree and the generated files that are listed, to the byte, twice the same, and it builds,
-# installs and can be linked against, through its .pc and statically, and builds with link-time optimisation.
+# installs and can be linked against, through its .pc and statically, and builds with link-time optimisation and with fortified
+# calls of the C library.
 # limit: 15
-# packages: git xz-utils pkg-config
+# packages: git libcmocka-dev xz-utils pkg-config
 . build-aux/ci/common.sh
 need_release
 
@@ -100,21 +101,26 @@ one "a C++ program builds with copse.pc" cxx || status=1
 one "the installed copse-run runs a program" ran || status=1
 one "the installed copse-map draws what it left" drew || status=1
 
-# ---- with link-time optimisation, as some distributions build
+# ---- with link-time optimisation, and calls that the C library checks, as distributions build
 mkdir lto
 optimised() {
-  if ! { (cd lto && "../$name/configure" CFLAGS="-O2 -flto=auto" && make -s -j"$jobs") &&
+  if ! { (cd lto && "../$name/configure" CFLAGS="-O2 -flto=auto" CPPFLAGS=-D_FORTIFY_SOURCE=2 && make -s -j"$jobs") &&
     LD_PRELOAD=$scratch/lto/lib/.libs/libcopse-malloc.so sh -c 'grep -q libcopse-malloc /proc/self/maps && git --version'; } >lto.log 2>&1; then
     tail -n 20 lto.log
     return 1
   fi
 }
 one "it builds with -flto, and the drop-in runs a program" optimised || status=1
+# What depends on what stays a call: the guard's promises and the stacks.
+tests=(test_copse test_inline test_guard_instrumented test_report_instrumented)
 optimised_tests() {
-  if ! { make -s -C lto tests/test_copse tests/test_inline && (cd lto && tests/test_copse && tests/test_inline); } >check.log 2>&1; then
+  local test
+  if ! { make -s -C lto "${tests[@]/#/tests/}" && for test in "${tests[@]}"; do (cd lto && "tests/$test") || return; done; } >check.log 2>&1; then
     tail -n 40 check.log
     return 1
   fi
 }
-one "tests of the interface pass with -flto" optimised_tests || status=1
+simulated() { (lto/examples/simulation --frames 20 --entities 500 && lto/examples/simulation --frames 20 --entities 500 --table) >simulated; }
+one "tests of the interface, of promises and of stacks pass with -flto" optimised_tests || status=1
+one "the simulation runs with it, fortified" simulated || status=1
 exit "$status"
