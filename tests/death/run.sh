@@ -106,6 +106,8 @@ fi
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/copse-death.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
+# Its name is in names of files, which have an end.
+one_word "$scratch"
 
 # Whether a compiler makes programs of a column that run.
 echo 'int main(void) { return 0; }' >"$scratch/empty.c"
