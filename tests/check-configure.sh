@@ -9,6 +9,11 @@ set -eu
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
+# A tree in which configure has run is refused by it: the sources without that.
+mkdir source
+for entry in "$top_srcdir"/*; do
+  case ${entry##*/} in config.status | config.h | Makefile | build) ;; *) ln -s "$entry" source/ ;; esac
+done
 # What make exports must not reach configure.
 unset CFLAGS CXX MAKEFLAGS MFLAGS
 compiler=${CC:-gcc}
@@ -18,7 +23,7 @@ read -ra run_compiler <<<"$compiler"
 refuses() {
   local sentence=$1 last status=0
   shift
-  "$top_srcdir/configure" "$@" >out 2>&1 || status=$?
+  source/configure "$@" >out 2>&1 || status=$?
   last=$(grep -v '^$' out | tail -n 1)
   printf '%s\n' "$last"
   [ "$status" != 0 ] || return 1
@@ -46,7 +51,7 @@ check "the version is that of copse.h" grep -q " copse $(sed -n 's/^#define COPS
 
 # The other model of thread-local storage goes to the library, to the headers, and to programs by pkg-config.
 tells_the_model() {
-  "$top_srcdir/configure" CC="$compiler" --with-tls-model="$1" >out 2>&1 || { tail -n 5 out && return 1; }
+  source/configure CC="$compiler" --with-tls-model="$1" >out 2>&1 || { tail -n 5 out && return 1; }
   grep '^COPSE_CFLAGS = .*-DCOPSE_TLS_DYNAMIC' Makefile && grep '^Cflags: .*-DCOPSE_TLS_DYNAMIC' copse.pc &&
     grep '^Cflags: .*-DCOPSE_TLS_DYNAMIC' copse-instrumented.pc
 }
