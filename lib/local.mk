@@ -90,7 +90,8 @@ if COPSE_CXX
 lib_LTLIBRARIES += lib/libcopse-new.la
 lib_libcopse_new_la_SOURCES = lib/new.cc
 lib_libcopse_new_la_CPPFLAGS = $(copse_dropin_cppflags)
-lib_libcopse_new_la_CXXFLAGS = $(filter-out -pthread,$(AM_CXXFLAGS)) -fno-builtin -shared
+# A program may put an operator of its own in between: gcc's link-time optimisation takes the word weak for nothing.
+lib_libcopse_new_la_CXXFLAGS = $(filter-out -pthread,$(AM_CXXFLAGS)) -fno-builtin -fsemantic-interposition -shared
 lib_libcopse_new_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -shared -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now
 else
 EXTRA_DIST += lib/new.cc

@@ -120,7 +120,12 @@ optimised_tests() {
     return 1
   fi
 }
+replaced() {
+  make -s -C lto tests/test_new_replaced >replaced.log 2>&1 &&
+    LD_PRELOAD="$scratch/lto/lib/.libs/libcopse-malloc.so $scratch/lto/lib/.libs/libcopse-new.so" lto/tests/test_new_replaced
+}
 simulated() { (lto/examples/simulation --frames 20 --entities 500 && lto/examples/simulation --frames 20 --entities 500 --table) >simulated; }
 one "tests of the interface, of promises and of stacks pass with -flto" optimised_tests || status=1
+one "operators that a program replaces are heard with -flto" replaced || status=1
 one "the simulation runs with it, fortified" simulated || status=1
 exit "$status"
