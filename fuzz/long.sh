@@ -17,6 +17,8 @@ build_engine libfuzzer none
 build_engine libfuzzer thread NAMES="threads thread_lifecycle"
 build_engine libfuzzer thread NAMES=threads_overlap WORK="$work/libfuzzer-thread/alone"
 build_engine libfuzzer memory MODES=release
+engine=libFuzzer
+case ${FUZZ_CC-} in clang-*) engine+=" of ${FUZZ_CC/-/ }" ;; esac
 commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo none)
 
 # one SANITIZER PROGRAM
@@ -29,7 +31,7 @@ one() {
   seconds=$(awk '{ printf "%d", $1 + $2 }' "$dir/$program.time")
   closing=$(grep -E '	DONE |^SUMMARY' "$dir/$program.log" | tail -n 1 | tr -s '\t' ' ' | tr -d ';') || true
   [ "$status" = 0 ] || finding="fuzz/regress/${program#fuzz_}/TO-BE-MINIMISED"
-  printf '%s ; %s ; %s ; libFuzzer ; %s ; %s ; %s ; %s\n' "$commit" "$(date -u +%F)" "${program#fuzz_}" "$1" "${seconds:-0}" "$finding" \
+  printf '%s ; %s ; %s ; %s ; %s ; %s ; %s ; %s\n' "$commit" "$(date -u +%F)" "${program#fuzz_}" "$engine" "$1" "${seconds:-0}" "$finding" \
     "${closing:-none, after $(($(date +%s) - begin)) s}" >>"$top/fuzz/LEDGER"
 }
 

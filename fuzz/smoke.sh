@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Usage: smoke.sh SECONDS | fixed
 # Every target under libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer, on the release library and on the instrumented one;
-# and two of them under AFL++, in its persistent mode.  Prints TAP.  FUZZ_WORK is where it builds: build/fuzz where it is not given.
+# two of them by clang 19 as well, and two under AFL++, in its persistent mode.  Prints TAP.  FUZZ_WORK is where it builds: build/fuzz where it is not given.
 #   SECONDS   each target for so long, the half of it on each library, from a corpus that goes on growing
 #   fixed     for CI: so many runs of each, by a seed, from the seed corpus alone in one order, so that the same sources give the same
 #             result, whatever the machine's speed.  Not threads_overlap: what threads do all at once no seed decides.
@@ -83,6 +83,22 @@ if checked "all targets build for libFuzzer" builds; then
       fi
     done
   done
+fi
+# newer COMMAND...: with what clang 19 built.
+newer() {
+  local work=$work/clang-19 FUZZ_CC=clang-19 FUZZ_CXX=clang++-19
+  "$@"
+}
+if command -v clang-19 >/dev/null; then
+  builds_newer() { newer build_engine libfuzzer address NAMES="api threads"; }
+  if checked "two targets build for clang 19's libFuzzer" builds_newer; then
+    for program in fuzz_api fuzz_threads_instrumented; do
+      if $fixed; then run=smoke_fixed; else run=smoke; fi
+      check "clang 19's libFuzzer: $program" newer "$run" "$program"
+    done
+  fi
+else
+  skip "clang 19's libFuzzer" "clang-19 is not installed"
 fi
 if command -v afl-clang-fast >/dev/null; then
   builds_afl() { build_engine afl address NAMES="api span"; }
