@@ -7,8 +7,8 @@
 
 #ifdef COPSE_INSTRUMENTED
 
-tool_function void __msan_allocated_memory(const volatile void *p, size_t bytes);
-tool_function void __msan_unpoison(const volatile void *p, size_t bytes);
+tool_function address_only(1) void __msan_allocated_memory(const volatile void *p, size_t bytes);
+tool_function address_only(1) void __msan_unpoison(const volatile void *p, size_t bytes);
 
 bool copse_msan_start(void) { return __msan_allocated_memory != NULL; }
 

@@ -24,6 +24,12 @@ typedef uintptr_t uptr;
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define cold_path __attribute__((cold, noinline))
 #define hidden __attribute__((visibility("hidden")))
+/* Of a function that takes the address that argument n is, and does not look there: what stands there may be uninitialised. */
+#if __has_attribute(access)
+#define address_only(n) __attribute__((access(none, n)))
+#else
+#define address_only(n)
+#endif
 
 /* Whether copse itself is compiled with TSan, so that it sees copse's own synchronisation. */
 #if defined(__SANITIZE_THREAD__)

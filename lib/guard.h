@@ -45,7 +45,7 @@ hidden void *copse_guard_realloc(const struct site *at, void *p, u64 old_size, u
 /* Exactly what was asked for. */
 hidden u64 copse_guard_size(const struct site *at, const void *p);
 /* Whether an argument is what its `pre:` line wants; else it is a misuse. */
-hidden bool copse_guard_nonnull(const struct site *at, const void *argument);
+hidden bool copse_guard_nonnull(const struct site *at, const void *argument) address_only(2);
 /* Empties the quarantine into the pools: before a trim, and before ENOMEM. */
 hidden void copse_guard_flush(void);
 /* Asserts that the pools are whole: all of them and the spans, or one, in turn. */

@@ -28,8 +28,8 @@
 
 /*
  * weak: the word for "may be replaced" that holds under -fno-semantic-interposition too, under which a compiler else
- * calls, and inlines, the operator in this file where the program's is meant (noinline: so does link-time
- * optimisation).
+ * calls, and inlines, the operator in this file where the program's is meant (noinline, and -fsemantic-interposition in local.mk: so does
+ * link-time optimisation).
  */
 #define EXPORT __attribute__((visibility("default"), weak, noinline))
 
