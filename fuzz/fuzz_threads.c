@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The public interface by a pool of threads that stay: the input says which of them does what, and one at a time does it, so that
- * every finding replays.  All share one model: what one allocates any other frees.
+ * a finding replays: from its input, or, where pools that stay from one input to the next have a part in it, from the run's seed and
+ * corpus.  All share one model: what one allocates any other frees.
  */
 #include "api.h"
 #include "balance.h"

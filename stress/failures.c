@@ -41,6 +41,8 @@ static void one_round(struct hand *hand) {
   percent = percents[random_below(&hand->random, 4)];
   kinds = (unsigned)random_below(&hand->random, 1u << VM_KINDS);
   crew(WORKERS, work, NULL);
+  /* Trims have asked for something. */
+  require(percent < 90 || !(kinds >> VM_MADVISE & 1) || __atomic_load_n(&vm_faults.failed, __ATOMIC_RELAXED));
   percent = 0;
   stress_balance(0);
   if (random_below(&hand->random, 2)) shelf_clear(&shelf, hand);
