@@ -67,7 +67,7 @@ mutant start '/^bool copse_start/,/^}/ s/copse_lock_(acquire|release)\(&copse_st
 mutant start '/^bool copse_start/,/^}/ s/bool first = .*;/bool first = true, done = bring_up();/' start/two-first-allocations 'a start that does not ask again'
 mutant span '/^bool copse_span_free/,/^}/ s/copse_lock_(acquire|release)\(&copse_span_lock\);//' span/give-give 'a span freed without the lock'
 mutant span 's/exchange_acquire\(&S\.table\[at\], \(u64\)0\)/load_relaxed(\&S.table[at])/' span/freed-twice 'a span that can be freed twice'
-mutant region 's/if \(cas_relaxed\(&own_next, &next, at \+ bytes\)\)/if (store_relaxed(\&own_next, at + bytes), true)/' pool/own-region-claims 'claims that overlap'
+mutant region 's/while \(!cas_relaxed\(&own_next, &next, at \+ bytes\)\);/while (store_relaxed(\&own_next, at + bytes), false);/' pool/own-region-claims 'claims that overlap'
 mutant vm 's/while \(!cas_relaxed\(&copse_vm_counters\.in_use, &now, now \+ bytes\)\);/while (store_relaxed(\&copse_vm_counters.in_use, now + bytes), false);/' pool/limit-two-charges 'a charge without a swap'
 mutant fork '/^static void prepare/,/^}/ s/copse_lock_acquire\(&copse_span_lock\);//' fork/against-span 'a fork that leaves a lock out'
 mutant fork 's/p->lost \+= p->detached;//' fork/child-of-trim 'a child that forgets what a trim had detached'
