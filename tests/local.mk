@@ -43,6 +43,7 @@ copse_unit_tests = \
 # Threads, and what goes across all pools.
 copse_unit_tests += \
   tests/test_cache \
+  tests/test_cache_others \
   tests/test_cache_refused \
   tests/test_registry \
   tests/test_arenas \
