@@ -4,11 +4,18 @@
 #include "span.h"
 #include "tunables.h"
 
-/* Returns to the pools what lies in the spares of all threads and in the recyclers. */
-static void gather(struct cache *c) {
+/*
+ * Returns to the pools what lies in this thread's cache, in the spares of all threads and in the recyclers.  A thread that has no
+ * cache (`mine` is NULL) has one meanwhile, unless there is none to be had.
+ */
+static void gather(struct cache *mine, void (*empty)(struct cache *)) {
+  struct cache *c = mine ? mine : copse_cache_attach();
+  if (!c) return;
+  empty(c);
   for (struct cache *other = copse_cache_first(); other; other = other->next)
     for (unsigned class = 0; class < CLASSES; class++) copse_cache_take_spare(c, class, other);
   for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_cache_drain(c, p->region);
+  if (!mine) copse_cache_detach_owner(c);
 }
 
 /* Decommits what is free.  Returns bytes. */
@@ -19,12 +26,7 @@ static u64 give_back(u64 cooldown) {
 }
 
 void copse_trim_reclaim(struct cache *mine) {
-  struct cache *c = mine ? mine : copse_cache_attach();
-  if (c) {
-    copse_cache_flush_owner(c);
-    gather(c);
-    if (!mine) copse_cache_detach_owner(c);
-  }
+  gather(mine, copse_cache_flush_owner);
   give_back(0);
 }
 
@@ -33,15 +35,11 @@ void copse_trim_shrink(void) {
   for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_pool_shrink(p);
 }
 
-/* Returns to the pools what lies in this thread's cache, in recyclers and spares, and has the other threads follow. */
+/* The same, and has the other threads follow. */
 static void gather_all(struct cache *mine) {
   /* release: pairs with the acquire in copse_cache_follow_owner. */
   add_release(&copse_generation, (u64)1);
-  struct cache *c = mine ? mine : copse_cache_attach();
-  if (!c) return;
-  copse_cache_follow_owner(c);
-  gather(c);
-  if (!mine) copse_cache_detach_owner(c);
+  gather(mine, copse_cache_follow_owner);
 }
 
 u64 copse_trim_all(struct cache *mine) {
