@@ -91,12 +91,12 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
   u64 policy = load_relaxed(&copse_tunables.huge);
   if (policy == 2 && g->big && aligned < end) *huge_bytes = copse_vm_commit_huge(aligned, (u64)(end - aligned));
   /* The rest: before and behind. */
-  bool done = true;
   if (*huge_bytes) {
-    done = aligned == from || copse_vm_commit(from, (u64)(aligned - from));
-    /* Nobody would remember that these are huge. */
-    if (!done) copse_vm_uncommit(aligned, *huge_bytes);
-    if (!done) return false;
+    if (from < aligned && !copse_vm_commit(from, (u64)(aligned - from))) {
+      /* Nobody would remember that these are huge. */
+      copse_vm_uncommit(aligned, *huge_bytes);
+      return false;
+    }
     from = aligned + *huge_bytes;
   }
   if (from < to && !copse_vm_commit(from, (u64)(to - from))) {
