@@ -39,9 +39,11 @@ static inline struct bundle *bundle_of(void **top) {
 }
 /* relaxed: statistics read the bottom of bundles that are another thread's by now, and get a figure, if an old one. */
 static inline void **bundle_bottom(const struct bundle *b) { return load_relaxed(&b->bottom); }
-static inline unsigned bundle_depth(const struct bundle *b) {
-  return (unsigned)((void *const *)b->slot + BUNDLE_SLOTS - bundle_bottom(b));
+/* Of a bottom that was read before. */
+static inline unsigned bundle_depth_from(const struct bundle *b, void *const *bottom) {
+  return (unsigned)((void *const *)b->slot + BUNDLE_SLOTS - bottom);
 }
+static inline unsigned bundle_depth(const struct bundle *b) { return bundle_depth_from(b, bundle_bottom(b)); }
 static inline unsigned bundle_count(const struct bundle *b, void **top) { return (unsigned)(top - bundle_bottom(b)); }
 
 /* Makes an empty bundle that holds `depth` slots, 1 to 120. */

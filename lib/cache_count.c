@@ -18,7 +18,7 @@ static void count_slots(void **slot, u64 n, u64 count[CLASSES]) {
 /* `n` slots of a bundle, but none behind its end: what is read of where it begins may be of a later life than `n` is. */
 static void count_bundle(const struct bundle *b, u64 n, u64 count[CLASSES]) {
   void **bottom = bundle_bottom(b);
-  count_slots(bottom, min_u64(n, (u64)((void *const *)b->slot + BUNDLE_SLOTS - bottom)), count);
+  count_slots(bottom, min_u64(n, bundle_depth_from(b, bottom)), count);
 }
 
 static void count_recycler(const struct recycler *r, u64 count[CLASSES]) {
