@@ -285,7 +285,7 @@ void copse_pool_put_held(struct pool *p, unsigned n, void *const slots[], u64 *h
     unsigned some = n < PUT_MOST ? n : PUT_MOST;
     for (unsigned i = 0; i < some; i++) {
       at[i] = pool_slot(p, slots[i]);
-      __builtin_prefetch(pool_word(p, at[i] >> 6), 1);
+      prefetch_write(pool_word(p, at[i] >> 6));
     }
     copse_lock_acquire(&p->lock);
     p->locked++;
