@@ -4,9 +4,10 @@
  *
  * `user`: what copse does between enter and leave is not seen, neither its accesses nor its locks and atomics, so that
  * they order nothing of the user's; a slot's shadow is cleared when it is handed out, so that copse's own order need
- * not be known. alloc  the block of the slot's last life is forgotten, a new one begins      free  a write to what was
- * asked for, its first KB `selfcheck`: nothing is hidden, and alloc is a write as well: it races with the free before it, unless
- * copse ordered them.
+ * not be known.  At alloc the block of the slot's last life is forgotten and a new one begins; free is a write to what was
+ * asked for, to its first KB at most.
+ *
+ * `selfcheck`: nothing is hidden, and alloc is a write as well: it races with the free before it, unless copse ordered them.
  *
  * The interface for Java's heaps is what makes a report say "heap block of size N allocated by", for any memory; a
  * process has one such heap.  A freed block is forgotten as late as when its slot is handed out again, so that a use
