@@ -49,6 +49,12 @@ endef
 $(eval $(call fuzz_mode,release,))
 $(eval $(call fuzz_mode,instrumented,-DCOPSE_INSTRUMENTED))
 
+# AFL++ loads its mutator into itself, by whatever compiler and without a sanitizer.
+HOST_CC = cc
+$(OUT)/mutator_afl.so: $(SRC)/fuzz/mutator_afl.c $(SRC)/fuzz/mutator.c $(SRC)/fuzz/op.h
+	@mkdir -p $(@D)
+	$(HOST_CC) $(fuzz_flags) -O2 -fPIC -shared -o $@ $(filter %.c,$^)
+
 # $(1) release or instrumented, $(2) the suffix, $(3) the name
 define fuzz_target
 $(OUT)/fuzz_$(3)$(2): $(WORK)/$(1)/fuzz/fuzz_$(3).o $(patsubst %,$(WORK)/$(1)/fuzz/%.o,$(call fuzz_common_of,$(3)) \

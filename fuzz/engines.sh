@@ -40,6 +40,7 @@ build_engine() {
   mkdir -p "$out"
   make -s -j"${jobs:-2}" -f "$top/fuzz/build.mk" OUT="$out" CC="$cc" CXX="$cxx" CFLAGS="-O1 -g -Werror $cover $flags" \
     CXXFLAGS="-g $flags" LIB_FUZZING_ENGINE=-fsanitize=fuzzer "$@"
+  [ "$engine" != afl ] || make -s -f "$top/fuzz/build.mk" OUT="$out" "$out/mutator_afl.so"
 }
 
 # unless_strict COMMAND...: not while a test has the system be strict with memory (it holds this lock then): what a sanitizer has reserved

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A mutator that knows of records (op.h): it cuts, repeats, moves and exchanges whole ones, and changes one field of one.  For
- * libFuzzer; other engines do not call it, and it calls LLVMFuzzerMutate only where there is one.
+ * libFuzzer, and by mutator_afl.c for AFL++; it calls LLVMFuzzerMutate only where there is one.
  */
 #include "op.h"
 #include <string.h>

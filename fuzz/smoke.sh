@@ -58,6 +58,7 @@ afl() {
   rm -rf "$out"
   mkdir -p "$out"
   ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:symbolize=0 UBSAN_OPTIONS='' AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_AFFINITY=1 \
+    AFL_CUSTOM_MUTATOR_LIBRARY=$dir/mutator_afl.so \
     unless_strict timeout $((seconds + 60)) afl-fuzz "${how[@]}" -m none -t 25000 -i "$top/fuzz/corpus/${name%_instrumented}" -o "$out" \
     -- "$dir/$1" >"$out/log" 2>&1 || true
   local stats=$out/default/fuzzer_stats
@@ -68,8 +69,12 @@ afl() {
   grep -E '^(execs_done|corpus_count|saved_crashes|saved_hangs|afl_version|target_mode)' "$stats"
   # Seeds that crash or hang it leaves out with a warning.
   if grep -a 'results in a crash\|results in a timeout' "$out/log"; then return 1; fi
+  # Names of what it kept tell what made it.
+  local made
+  made=$(find "$out/default/queue" -maxdepth 1 -name '*mutator_afl.so*' | wc -l)
+  echo "kept that the mutator of records made: $made"
   grep -q '^target_mode.*persistent' "$stats" && grep -q '^saved_crashes *: 0$' "$stats" && grep -q '^saved_hangs *: 0$' "$stats" &&
-    grep -q '^execs_done *: [1-9]' "$stats"
+    grep -q '^execs_done *: [1-9]' "$stats" && [ "$made" -gt 0 ]
 }
 
 builds() { build_engine libfuzzer address; }
