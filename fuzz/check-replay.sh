@@ -8,12 +8,15 @@ set -eu
 
 # replays PROGRAM NAME: runs all its inputs; there has to be one at least.
 replays() {
-  local folders=("$top_srcdir/fuzz/corpus/$2") said status=0
-  # First, for some need a process in which nothing was.
-  [ ! -d "$top_srcdir/fuzz/regress/$2" ] || folders=("$top_srcdir/fuzz/regress/$2" "${folders[@]}")
-  said=$(timeout 120 "$top_builddir/fuzz/$1" "${folders[@]}" 2>&1) || status=$?
-  printf '%s\n' "$said" | tail -n 20
-  [ "$status" = 0 ] && [[ $said =~ [1-9][0-9]*\ inputs$ ]]
+  local input said status
+  # A regression in a process of its own, for some need one in which nothing was.
+  for input in "$top_srcdir/fuzz/regress/$2"/* "$top_srcdir/fuzz/corpus/$2"; do
+    [ -e "$input" ] || continue
+    status=0
+    said=$(timeout 120 "$top_builddir/fuzz/$1" "$input" 2>&1) || status=$?
+    printf '%s\n' "$said" | tail -n 20
+    [ "$status" = 0 ] && [[ $said =~ [1-9][0-9]*\ inputs?$ ]] || return 1
+  done
 }
 
 for source in "$top_srcdir"/fuzz/fuzz_*.c; do
