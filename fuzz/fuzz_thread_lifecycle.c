@@ -83,11 +83,12 @@ static int child(struct ops *ops) {
   return 0;
 }
 
-static void fork_once(struct ops ops, const struct op *op) {
-  if (ops.left > op->more % 8u) ops.left = op->more % 8u;
+/* The next few records are done by a child of the calling thread, and once more here. */
+static void fork_once(void *argument) {
+  struct ops *ops = argument;
   pid_t pid = fork();
   expect(pid >= 0);
-  if (pid == 0) _exit(child(&ops));
+  if (pid == 0) _exit(child(ops));
   int status;
   pid_t ended;
   /* The engine has a timer. */
@@ -125,7 +126,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       if (spawns++ < SPAWNS_MOST) spawn(&ops, &op);
       break;
     case FORK:
-      if (forks++ < FORKS_MOST) fork_once(ops, &op);
+      if (forks++ >= FORKS_MOST) break;
+      one = ops;
+      if (one.left > op.more % 8u) one.left = op.more % 8u;
+      /* Of a thread that stays, or of this one. */
+      if (op.more & 8) crew_do(op_thread(&op, CREW), fork_once, &one);
+      else fork_once(&one);
       break;
     case PARKED:
       /* The next record is done by a thread that stays, and keeps what it has cached. */
