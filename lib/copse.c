@@ -173,7 +173,8 @@ void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
   if (!ptr) return copse_alloc(new_size);
   u64 region = region_of(ptr);
   if (stays(region, new_size)) return ptr;
-  if (region >= region_spans() && (new_size > COPSE_CLASS_SIZE_MAX || new_size >= old_size)) {
+  /* An alignment may have made a span of few bytes; what an inlined free takes for a slot by its size leaves it. */
+  if (region >= region_spans() && new_size > COPSE_SLOT_SIZE_ && (new_size > COPSE_CLASS_SIZE_MAX || new_size >= old_size)) {
     int saved = errno;
     void *moved = new_size <= PTRDIFF_MAX ? copse_span_resize(ptr, new_size) : NULL;
     if (moved) copse_trim_peak(cache_of_thread());

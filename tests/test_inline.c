@@ -139,6 +139,28 @@ FRESH(constant_sizes_of_what_was_moved) {
   balance_empty();
 }
 
+/* An alignment makes a span of few bytes, which is freed by its size alone once copse_realloc gave it back. */
+FRESH(constant_sizes_of_what_was_aligned) {
+  void *many[MANY];
+  struct copse_stats stats;
+  /* Empty bundles in the record: what stands behind its tops is not all 0. */
+  for (size_t i = 0; i < MANY; i++) CHECK((many[i] = copse_alloc(16 * i + 1)));
+  for (size_t i = 0; i < MANY; i++) copse_free(many[i], 16 * i + 1);
+  copse_thread_flush();
+  for (size_t alignment = (size_t)1 << 20; alignment <= (size_t)8 << 20; alignment *= 2) {
+    unsigned char *p = copse_alloc_aligned(100, alignment), *q;
+    CHECK(p);
+    p[99] = 77;
+    CHECK((q = copse_realloc(p, 100, 200)) && q[99] == 77);
+    copse_inline_free(q, 200);
+    CHECK((p = copse_alloc_aligned(65536, alignment)) && (q = copse_realloc(p, 65536, 65536)));
+    copse_inline_free(q, 65536);
+  }
+  balance_empty();
+  copse_stats(&stats);
+  CHECK(INSTRUMENTED || stats.spans == 0);
+}
+
 /* A thread's first call may be an inlined one, of either kind; and what one thread frees another may have allocated. */
 static void *first_free(void *p) {
   copse_inline_free(p, 80);
@@ -225,6 +247,7 @@ int main(void) {
     cmocka_unit_test(slots_are_counted_by_their_addresses),
     cmocka_unit_test(constant_sizes),
     cmocka_unit_test(constant_sizes_of_what_was_moved),
+    cmocka_unit_test(constant_sizes_of_what_was_aligned),
     cmocka_unit_test(a_threads_first_call),
     cmocka_unit_test(the_first_call_of_all),
     cmocka_unit_test(both_kinds_in_many_threads),
