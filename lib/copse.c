@@ -173,8 +173,12 @@ void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
   if (!ptr) return copse_alloc(new_size);
   u64 region = region_of(ptr);
   if (stays(region, new_size)) return ptr;
-  /* An alignment may have made a span of few bytes; what an inlined free takes for a slot by its size leaves it. */
-  if (region >= region_spans() && new_size > COPSE_SLOT_SIZE_ && (new_size > COPSE_CLASS_SIZE_MAX || new_size >= old_size)) {
+  /*
+   * An alignment may have made a span of few bytes; what an inlined free takes for a slot by its size leaves it.  `old_size` may be
+   * all that is usable, as it always is in the drop-in: what needs all the span's pages is no less than it was.
+   */
+  if (region >= region_spans() && new_size > COPSE_SLOT_SIZE_ &&
+      (new_size > COPSE_CLASS_SIZE_MAX || new_size >= old_size || round_up(new_size, copse_vm_facts.page) == copse_span_size(ptr))) {
     int saved = errno;
     void *moved = new_size <= PTRDIFF_MAX ? copse_span_resize(ptr, new_size) : NULL;
     if (moved) copse_trim_peak(cache_of_thread());

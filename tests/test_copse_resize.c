@@ -160,6 +160,26 @@ FRESH(what_grows_from_64_kb_on_moves_once) {
   figure("from 64 KB to 64 MB by thirds", "%u move", moves);
 }
 
+/* So it does by steps of less than a page, whichever of the sizes it may be freed with is said to be the old one. */
+FRESH(what_grows_by_little_moves_once) {
+  if (INSTRUMENTED) {
+    figure("grown by little in the instrumented library", "always moved");
+    return;
+  }
+  unsigned moves = 0;
+  unsigned char *p = copse_alloc(65536);
+  fill(p, 65536, 9);
+  for (size_t size = 65536; size < (2 << 20); size += 1000) {
+    unsigned char *q = copse_realloc(p, copse_usable_size(p), size);
+    CHECK(q && filled(q, 65536, 9) && copse_usable_size(q) >= size);
+    moves += q != p;
+    p = q;
+  }
+  CHECK(moves == 1);
+  copse_free_unsized(p);
+  balance_empty();
+}
+
 /* Where no span is to be had, a class serves. */
 FRESH(growth_without_spans) {
   void *span[200];
@@ -400,6 +420,7 @@ int main(void) {
     cmocka_unit_test(a_refused_resize_leaves_all_as_it_was),
     cmocka_unit_test(large_ones_grow_without_a_copy),
     cmocka_unit_test(what_grows_from_64_kb_on_moves_once),
+    cmocka_unit_test(what_grows_by_little_moves_once),
     cmocka_unit_test(growth_without_spans),
     cmocka_unit_test(resizing_at_random),
     cmocka_unit_test(batches_are_many_single_calls),
