@@ -16,7 +16,6 @@
 extern void *prefixed_malloc(size_t size);
 extern void *prefixed_calloc(size_t count, size_t size);
 extern void *prefixed_realloc(void *ptr, size_t size);
-extern void *prefixed_reallocarray(void *ptr, size_t count, size_t size);
 extern void prefixed_free(void *ptr);
 extern void prefixed_free_sized(void *ptr, size_t size);
 extern void prefixed_free_aligned_sized(void *ptr, size_t alignment, size_t size);
@@ -83,7 +82,7 @@ static void resize(const struct op *op) {
   }
   if (size && size < model.live[which].asked) model_mark(&model.live[which], size);
   struct live before = model.live[which];
-  void *p = op->more & 1 ? prefixed_reallocarray(before.at, 1, size) : prefixed_realloc(before.at, size);
+  void *p = prefixed_realloc(before.at, size);
   model.live[which] = model.live[--model.count];
   model.bytes -= before.usable;
   /* As glibc: a size of 0 frees. */
@@ -102,7 +101,7 @@ static void refused(const struct op *op) {
   errno = 0;
   switch (op->which % 8) {
   case 0: expect(!prefixed_calloc(half, half) && errno == ENOMEM); break;
-  case 1: expect(!prefixed_reallocarray(NULL, half, half) && errno == ENOMEM); break;
+  case 1: expect(!prefixed_realloc(NULL, too_much) && errno == ENOMEM); break;
   case 2: expect(!prefixed_malloc(too_much) && errno == ENOMEM); break;
   case 3: expect(!prefixed_aligned_alloc(op->value | 3u, 64) && errno == EINVAL); break;
   case 4: expect(prefixed_posix_memalign(&p, 64, too_much) == ENOMEM && p == &model && errno == 0); break;
@@ -114,12 +113,11 @@ static void refused(const struct op *op) {
 
 /* What has no size that can be served leaves the old one as it is. */
 static void resize_refused(const struct op *op) {
-  volatile size_t half = (size_t)1 << 33, too_much = SIZE_MAX - op->value;
+  volatile size_t too_much = SIZE_MAX - op->value;
   if (!model.count) return;
   struct live *l = &model.live[op->which % model.count];
   errno = 0;
-  if (op->more & 1) expect(!prefixed_realloc(l->at, too_much) && errno == ENOMEM);
-  else expect(!prefixed_reallocarray(l->at, half, half) && errno == ENOMEM);
+  expect(!prefixed_realloc(l->at, too_much) && errno == ENOMEM);
   expect(model_holds(l, l->at, l->usable));
 }
 

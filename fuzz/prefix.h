@@ -20,7 +20,6 @@ PREFIXED(memalign);
 PREFIXED(valloc);
 PREFIXED(pvalloc);
 PREFIXED(malloc_usable_size);
-PREFIXED(reallocarray);
 PREFIXED(malloc_trim);
 PREFIXED(mallopt);
 PREFIXED(mallinfo2);

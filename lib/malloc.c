@@ -7,6 +7,10 @@
  * library, with the name that was called, through guard.h.  Nothing here keeps any state, so all of it may be called
  * before constructors, in fork handlers and after exit handlers.
  *
+ * reallocarray is the C library's, which calls realloc by its symbol: one from here would be given what is not copse's where
+ * a program has a malloc of its own, for which malloc, calloc, realloc and free are enough.
+ * Source: The GNU C Library Reference Manual, 3.2.5, Replacing malloc.
+ *
  * To be compiled with -fno-builtin: the compiler would turn calloc's body into a call of calloc.
  */
 #include "base.h"
@@ -100,12 +104,6 @@ EXPORT void *calloc(size_t count, size_t size) {
 }
 
 EXPORT void *realloc(void *ptr, size_t size) { return resize(SITE_UNSIZED("realloc"), ptr, size); }
-
-EXPORT void *reallocarray(void *ptr, size_t count, size_t size) {
-  size_t bytes;
-  if (unlikely(__builtin_mul_overflow(count, size, &bytes))) return no_memory();
-  return resize(SITE_UNSIZED("reallocarray"), ptr, bytes);
-}
 
 /* ------------------------------------------------------------------ aligned */
 

@@ -45,7 +45,6 @@ static void test_family_is_copse(void **state) {
       NAME(memalign),
       NAME(valloc),
       NAME(pvalloc),
-      NAME(reallocarray),
       NAME(free_sized),
       NAME(free_aligned_sized),
       NAME(malloc_usable_size),

@@ -136,7 +136,7 @@ MISUSE(free_twice, free)
 MISUSE(free_sized_too_small, free_sized)
 MISUSE(written_beyond, free)
 MISUSE(written_after_free, free)
-MISUSE(realloc_twice, reallocarray)
+MISUSE(realloc_twice, realloc)
 MISUSE(free_aligned_as_plain, free_sized)
 
 int main(void) {
