@@ -3,7 +3,8 @@
  * A snapshot of the heap when the process ends, where COPSE_MAP names a file (copse-run --map).  "%p" in the name is the pid, "%%" a "%".
  *
  * Each process of a program writes one, at times two at once: so it is written beside the file, and moved there when it is
- * whole.  The last to end has the file.  What is no regular file, a terminal or a pipe, is written to as it is.
+ * whole.  The last to end has the file.  What is no regular file, a terminal or a pipe, is written to as it is.  A symbolic link stays:
+ * who may make files in /dev had else no /dev/stdout any more.
  * Nothing is said where it fails: at its end a process may have closed stderr, and given its number to something else.
  */
 #include "base.h"
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,15 +59,19 @@ static void write_beside(const char *name, unsigned pid) {
 }
 
 __attribute__((destructor)) static void map_at_exit(void) {
-  static char name[NAME];
+  static char name[NAME], file[PATH_MAX];
   struct stat there;
   unsigned pid = (unsigned)getpid();
   if (!*wanted || !make_name(name, wanted, pid)) return;
   int saved = errno;
-  if (stat(name, &there) || S_ISREG(there.st_mode)) {
+  bool exists = !stat(name, &there);
+  if (exists && S_ISREG(there.st_mode) && realpath(name, file)) {
+    write_beside(file, pid);
+  } else if (!exists && lstat(name, &there)) {
     write_beside(name, pid);
   } else {
-    int fd = open(name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    /* A link to nothing may be one to a descriptor that the program has closed. */
+    int fd = open(name, O_WRONLY | O_CLOEXEC | O_NOCTTY | (exists ? 0 : O_CREAT), 0666);
     if (fd >= 0) {
       copse_heap_write(fd);
       close(fd);

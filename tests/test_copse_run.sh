@@ -123,6 +123,22 @@ cat pipe >piped &
 run_it --map=pipe cat /dev/null
 wait
 expect "a pipe is written to as it is" whole piped
+# As /dev/stdout is: to a file, to one that the program has closed by then, and to a pipe.
+ln -s /proc/self/fd/1 stdout
+"$run" --map="$PWD/stdout" bash -c : >redirected
+expect "a link to a file stays" test -L stdout
+expect "and the file has the snapshot" whole redirected
+"$run" --map="$PWD/stdout" cat /dev/null >redirected
+expect "a link to a descriptor that is closed stays" test -L stdout
+"$run" --map="$PWD/stdout" bash -c : | cat >redirected
+expect "a link to a pipe is written to as it is" whole redirected
+ln -s aimed_at link
+run_it --map=link bash -c :
+expect "a link to nothing stays" test -L link
+expect "and what it is to has the snapshot" whole aimed_at
+run_it --map=link bash -c 'for i in 1 2 3 4; do cat /dev/null & done; wait'
+expect "also of many that end at once" whole aimed_at
+expect "and there is nothing beside either" test "$(echo aimed_at* link*)" = 'aimed_at link'
 (COPSE_MAP='' "$run" cat /dev/null) >out 2>err
 expect "an empty name is none" test ! -s err
 refuses 125 'no file can be written' --map=none/one true
