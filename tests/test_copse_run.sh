@@ -68,6 +68,8 @@ expect "dies of the program's signal" test "$status" = 143
 mkdir sub
 (cd "$COPSE_LIBDIR" && COPSE_LIBDIR=. "$run" sh -c "cd '$work/sub' && cat /proc/self/maps") >out 2>err || true
 expect "a relative COPSE_LIBDIR outlives a change of directory" grep -qF libcopse-malloc.so out
+(cd "${COPSE_LIBDIR%/*}" && CDPATH=. COPSE_LIBDIR=${COPSE_LIBDIR##*/} "$run" cat /proc/self/maps) >out 2>err || true
+expect "and a CDPATH" grep -qF libcopse-malloc.so out
 run_it --new sh -c 'echo "$LD_PRELOAD"'
 expect "--new brings libcopse-new" grep -qxF "$dropin:$COPSE_LIBDIR/libcopse-new.so" out
 run_it --instrumented cat /proc/self/maps
