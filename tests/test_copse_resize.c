@@ -43,8 +43,12 @@ FRESH(contents_stay) {
 /* "`old_size` is a size that copse_free would take for it": the usable one too, and then all of that stays. */
 FRESH(the_usable_size_is_an_old_size) {
   for (size_t size = 1; size < 100000; size = size * 3 + 1) {
-    unsigned char *volatile p = copse_alloc(size); /* all of it: the compiler knows what was asked for */
+    unsigned char *p = copse_alloc(size);
     size_t usable = copse_usable_size(p);
+    /* The compiler knows what was asked for; so it hears of the rest, which is there already. */
+    unsigned char *q = copse_realloc(p, size, usable);
+    CHECK(q && (INSTRUMENTED || q == p));
+    p = q;
     fill(p, usable, 3);
     p = copse_realloc(p, usable, 4 * usable);
     CHECK(p && filled(p, usable, 3));
