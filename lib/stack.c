@@ -83,7 +83,8 @@ static bool hexadecimal(const char **text, uptr *value) {
 
 /*
  * Of the accessible mapping that `address` is in, the part that is a stack: the kernel may have made one mapping of a stack and of
- * what lies beside it.  The first thread's is by itself; the others have what pthread_self names right above theirs.
+ * what lies beside it.  The first thread's is by itself; the others have what pthread_self names right above theirs.  What that names
+ * of the first thread is the loader's, and stacks of fibers come to lie below it.
  */
 static cold_path struct bounds look_up(uptr address) {
   struct bounds found = {0, 0, false};
@@ -113,7 +114,7 @@ static cold_path struct bounds look_up(uptr address) {
   if (file >= 0) close(file);
   cancel_back(cancel);
   uptr self = (uptr)pthread_self();
-  if (address < self && self < found.high) found.high = self, found.own = true;
+  if (address < self && self < found.high) found.high = self, found.own = gettid() != getpid();
   return found;
 }
 

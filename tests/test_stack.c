@@ -149,10 +149,12 @@ static void test_fibers(void **state) {
 
 /*
  * What a register holds that is no frame pointer may be an address above the stack, where memory was when the stack was looked up, in one
- * mapping with it, and is no more.  Of a thread with a stack of its user's, and of a fiber.
+ * mapping with it, and is no more.  Of a thread with a stack of its user's, of a fiber, and of a fiber of the first thread's whose stack
+ * the kernel put right below what the loader mapped for that thread.
  */
 enum { STACK = 1 << 20, ABOVE = 64 << 10 };
-static char *stack_and_more;
+static char *stack_and_more, *below_the_first;
+static char *map_stack(void) { return mmap(NULL, STACK + ABOVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
 static void above_is_gone(void) {
   uptr record[4] __attribute__((aligned(16))) = {0}, frames[STACK_FRAMES];
   copse_stack_capture((void *)(uptr)1234567, record);
@@ -169,31 +171,39 @@ static void *above_is_gone_in_a_thread(void *unused) {
   return NULL;
 }
 
+static void run_on_a_thread(void) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  pthread_attr_init(&attributes);
+  assert_int_equal(pthread_attr_setstack(&attributes, stack_and_more, STACK), 0);
+  assert_int_equal(pthread_create(&thread, &attributes, above_is_gone_in_a_thread, NULL), 0);
+  pthread_join(thread, NULL);
+  pthread_attr_destroy(&attributes);
+}
+
+static void run_on_a_fiber(void) {
+  assert_int_equal(getcontext(&fiber_context), 0);
+  fiber_context.uc_stack.ss_sp = stack_and_more;
+  fiber_context.uc_stack.ss_size = STACK;
+  fiber_context.uc_link = &main_context;
+  makecontext(&fiber_context, above_is_gone, 0);
+  assert_int_equal(swapcontext(&main_context, &fiber_context), 0);
+}
+
+static void look_above(char *place, void (*run)(void)) {
+  stack_and_more = place;
+  fiber_stack = 0;
+  run();
+  assert_true(frame_is(fiber_stack, 2, "above_is_gone"));
+  munmap(place, STACK);
+}
+
 static void test_what_was_above_a_stack(void **state) {
   (void)state;
-  /* Of a fiber's stack under valgrind nobody is asked. */
-  for (unsigned round = 0; round < (UNDER_VALGRIND ? 1 : 2); round++) {
-    stack_and_more = mmap(NULL, STACK + ABOVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    fiber_stack = 0;
-    if (round) {
-      assert_int_equal(getcontext(&fiber_context), 0);
-      fiber_context.uc_stack.ss_sp = stack_and_more;
-      fiber_context.uc_stack.ss_size = STACK;
-      fiber_context.uc_link = &main_context;
-      makecontext(&fiber_context, above_is_gone, 0);
-      assert_int_equal(swapcontext(&main_context, &fiber_context), 0);
-    } else {
-      pthread_attr_t attributes;
-      pthread_t thread;
-      pthread_attr_init(&attributes);
-      assert_int_equal(pthread_attr_setstack(&attributes, stack_and_more, STACK), 0);
-      assert_int_equal(pthread_create(&thread, &attributes, above_is_gone_in_a_thread, NULL), 0);
-      pthread_join(thread, NULL);
-      pthread_attr_destroy(&attributes);
-    }
-    assert_true(frame_is(fiber_stack, 2, "above_is_gone"));
-    munmap(stack_and_more, STACK);
-  }
+  look_above(map_stack(), run_on_a_thread);
+  if (UNDER_VALGRIND) return; /* of a fiber's stack nobody is asked there */
+  look_above(map_stack(), run_on_a_fiber);
+  look_above(below_the_first, run_on_a_fiber);
 }
 
 static u32 from_threads[4][300];
@@ -290,6 +300,7 @@ static void test_symbols(void **state) {
 }
 
 int main(void) {
+  below_the_first = map_stack(); /* where nothing else was mapped since */
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(test_names_the_callers, up, down),
     cmocka_unit_test_setup_teardown(test_each_is_kept_once, up, down),
