@@ -58,6 +58,7 @@ struct text {
 /* false: refused, with errno. */
 static bool flush(struct text *t) {
   copse_annotate_enter();
+  copse_annotate_written(t->bytes, t->used); /* what is known of the stack may be another frame's */
   bool whole = copse_say(t->fd, t->bytes, t->used);
   copse_annotate_leave();
   t->used = 0;

@@ -5,6 +5,7 @@
  * looked for in the reports.  The process ends with status 0 unless the tool says otherwise.
  */
 #include "copse.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +76,11 @@ static apart void *leave_unwritten(void *argument) {
   return argument;
 }
 static void *unwritten_thread(void *argument) {
+  int nowhere = open("/dev/null", O_WRONLY);
   (void)leave_unwritten(argument);
   fault_none();
+  (void)leave_unwritten(argument);
+  if (copse_heap_write(nowhere) != 0 || close(nowhere) != 0) exit(3);
   return argument;
 }
 static void fault_unwritten_stack(void) {
