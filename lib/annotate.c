@@ -98,6 +98,10 @@ void copse_annotate_written(void *p, u64 bytes) {
   if (copse_tools & TOOL_MSAN) copse_msan_initialised(p, bytes);
 }
 
+void copse_annotate_call(void) {
+  if (copse_tools & TOOL_MSAN) copse_msan_arguments();
+}
+
 void copse_annotate_enter_at(const void *caller) {
   if (copse_tools & TOOL_TSAN) copse_tsan_enter(caller);
 }

@@ -54,6 +54,8 @@ hidden void copse_annotate_recycle(void *p, u64 room);
 hidden void copse_annotate_gone(void *p, u64 bytes);
 /* copse wrote this, which is the user's: a result.  MSan does not see what uninstrumented code writes. */
 hidden void copse_annotate_written(void *p, u64 bytes);
+/* The next call is of a function of the user's.  To MSan its arguments are what an earlier call passed in their place. */
+hidden void copse_annotate_call(void);
 
 /*
  * TSan, variant `user`: between the two the calling thread's own synchronisation and accesses are copse's, and make no
@@ -90,6 +92,7 @@ hidden bool copse_annotate_symbolize(uptr pc, char *text, u64 room);
 #define copse_annotate_recycle(p, room) ((void)0)
 #define copse_annotate_gone(p, bytes) ((void)0)
 #define copse_annotate_written(p, bytes) ((void)0)
+#define copse_annotate_call() ((void)0)
 #define copse_annotate_enter() ((void)0)
 #define copse_annotate_enter_at(caller) ((void)0)
 #define copse_annotate_leave() ((void)0)

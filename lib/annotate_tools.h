@@ -45,6 +45,7 @@ hidden void copse_tsan_leave(void);
 
 hidden void copse_msan_uninitialised(void *p, u64 bytes);
 hidden void copse_msan_initialised(void *p, u64 bytes);
+hidden void copse_msan_arguments(void);
 
 hidden void copse_valgrind_own_words(void *own, u64 bytes);
 hidden void copse_valgrind_fresh(void *p, u64 bytes);

@@ -160,6 +160,7 @@ void copse_report_misuse(const struct site *at, const char *message, const void 
   if (call) {
     copse_annotate_written(&misuse, sizeof misuse);
     copse_annotate_leave(); /* it is the user's code */
+    copse_annotate_call();
     call(&misuse, load_relaxed(&handler_context));
     copse_annotate_enter_at(at->caller);
   } else if (load_relaxed(&copse_tunables.misuse) == 1) { /* relaxed: a parameter */

@@ -30,6 +30,7 @@ int copse_heap_walk(int (*visit)(const struct copse_block *blocks, size_t n, voi
       n = copse_pool_look(p, block, blocks, WALK_BLOCKS);
       copse_annotate_written(blocks, n * sizeof *blocks);
       copse_annotate_leave();
+      copse_annotate_call();
       if (n && (ended = visit(blocks, n, context))) return ended;
       block += n;
     } while (n == WALK_BLOCKS);
@@ -41,6 +42,7 @@ int copse_heap_walk(int (*visit)(const struct copse_block *blocks, size_t n, voi
     more = copse_span_look(&granule, blocks, WALK_BLOCKS, &n);
     copse_annotate_written(blocks, n * sizeof *blocks);
     copse_annotate_leave();
+    copse_annotate_call();
     if (n && (ended = visit(blocks, n, context))) return ended;
   } while (more);
   return 0;

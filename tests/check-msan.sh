@@ -23,6 +23,7 @@ for cc in "${found[@]}"; do
   check "$cc: nothing is said of a program without fault" silent "$cc" none
   check "$cc: nothing is said of one with threads" silent "$cc" busy
   check "$cc: nothing is said of what copse does where the stack is unwritten" silent "$cc" unwritten_stack
+  check "$cc: nor of what it hands to a function of the program's" says "$cc" called_back -- "^came to its end" "^status 0"
   check "$cc: zeroed memory is initialised" silent "$cc" zeroed
   check "$cc: allocated memory is not" fresh "$cc"
   check "$cc: nor is a slot's second life" again "$cc"

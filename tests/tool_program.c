@@ -88,6 +88,37 @@ static void fault_unwritten_stack(void) {
   both(unwritten_thread, unwritten_thread, NULL);
 }
 
+/* Nor is an argument of a function of the program's that copse calls what an earlier call had in its place. */
+struct partly {
+  int unwritten, written, more_unwritten[2];
+};
+static int by_value(long first, struct partly partly) { return partly.written + (int)first; }
+static int (*volatile pass_by_value)(long first, struct partly partly) = by_value; /* so that no part of it is left out */
+static apart void pass_unwritten(void) {
+  struct partly partly;
+  partly.written = 1;
+  kept = &partly;
+  sink = pass_by_value(1, partly);
+}
+static int visited(const struct copse_block *blocks, size_t n, void *context) {
+  if (!blocks || !n || context != &sink) exit(3);
+  return 0;
+}
+static void misused(const struct copse_misuse *misuse, void *context) {
+  if (!misuse || context != &sink) exit(3);
+}
+static void fault_called_back(void) {
+  char *p = allocate_here(40);
+  pass_unwritten();
+  copse_heap_walk(visited, (void *)&sink);
+  copse_on_misuse(misused, (void *)&sink);
+  free_here(p, 40);
+  for (int i = 0; i < 2; i++) { /* the first time the symbolizer is started, which makes calls of its own */
+    pass_unwritten();
+    copse_free_unsized(p);
+  }
+}
+
 static void fault_overflow(void) { write_here(allocate_here(13), 13); }
 static void fault_overflow_16(void) { write_here(allocate_here(16), 16); }
 /* The second: before the first there may be a page without access. */
@@ -284,6 +315,7 @@ static const struct {
 } faults[] = {
     FAULT(none),
     FAULT(unwritten_stack),
+    FAULT(called_back),
     FAULT(overflow),
     FAULT(overflow_16),
     FAULT(underflow),

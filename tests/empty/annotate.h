@@ -16,6 +16,7 @@
 #define copse_annotate_recycle(p, room) ((void)0)
 #define copse_annotate_gone(p, bytes) ((void)0)
 #define copse_annotate_written(p, bytes) ((void)0)
+#define copse_annotate_call() ((void)0)
 #define copse_annotate_enter() ((void)0)
 #define copse_annotate_enter_at(caller) ((void)0)
 #define copse_annotate_leave() ((void)0)
