@@ -68,8 +68,12 @@ __attribute__((destructor(101))) static void list_leaks(void) {
     copse_annotate_own_words(&copse_pools[class].start, sizeof copse_pools[class].start);
   copse_annotate_own_words(&copse_span_state.base, sizeof copse_span_state.base);
   if (wanted < 2 || !leaks) return;
-  /* What stdio still holds would be lost. */
+  /* What stdio still holds would be lost.  As exit does it: fflush waits for whoever has a stream, such as one that reads from it. */
+#ifdef __GLIBC__
+  fcloseall();
+#else
   fflush(NULL);
+#endif
   _exit(23);
 }
 

@@ -196,7 +196,15 @@ static void corrupted_metadata_is_seen(void **state) {
 
 /* ---- leaks at exit ---- */
 
-static int leak_status(const char *leaks, bool leak) {
+static int ready[2];
+/* As one that waits for input. */
+static void *has_a_stream(void *unused) {
+  flockfile(stdin);
+  if (write(ready[1], "", 1) == 1) pause();
+  return unused;
+}
+
+static int leak_status_beside(const char *leaks, bool leak, void *(*beside)(void *)) {
   fflush(NULL);
   pid_t pid = fork();
   if (pid == 0) {
@@ -204,6 +212,9 @@ static int leak_status(const char *leaks, bool leak) {
     copse_tune_set("leaks", (u64)(*leaks - '0'));
     hide = copse_alloc(100);
     if (!leak) copse_free(hide, 100);
+    pthread_t thread;
+    if (beside && (pipe(ready) != 0 || pthread_create(&thread, NULL, beside, NULL) != 0 || read(ready[0], &(char){0}, 1) != 1)) _exit(3);
+    alarm(20);
     exit(5);
   }
   int status = -1;
@@ -211,12 +222,21 @@ static int leak_status(const char *leaks, bool leak) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static int leak_status(const char *leaks, bool leak) { return leak_status_beside(leaks, leak, NULL); }
+
 static void leaks_at_exit(void **state) {
   (void)state;
   assert_int_equal(leak_status("0", true), 5);
   assert_int_equal(leak_status("1", true), 5);
   assert_int_equal(leak_status("2", true), 23);
   assert_int_equal(leak_status("2", false), 5);
+}
+
+static void leaks_at_exit_while_a_thread_has_a_stream(void **state) {
+  (void)state;
+  /* Where the C library waits for the stream itself, as musl does, there is no end without leaks either. */
+  if (leak_status_beside("0", true, has_a_stream) != 5) skip();
+  assert_int_equal(leak_status_beside("2", true, has_a_stream), 23);
 }
 
 int main(void) {
@@ -229,6 +249,7 @@ int main(void) {
     cmocka_unit_test(every_call_refused),
     cmocka_unit_test(corrupted_metadata_is_seen),
     cmocka_unit_test(leaks_at_exit),
+    cmocka_unit_test(leaks_at_exit_while_a_thread_has_a_stream),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
