@@ -104,6 +104,7 @@ void copse_annotate_call(void) {
 
 void copse_annotate_enter_at(const void *caller) {
   if (copse_tools & TOOL_TSAN) copse_tsan_enter(caller);
+  if (copse_tools & TOOL_VALGRIND) copse_valgrind_enter();
 }
 
 void copse_annotate_leave(void) {

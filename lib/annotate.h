@@ -44,7 +44,10 @@ hidden u64 copse_annotate_reserve_most(void);
 /* The reservation stands: it may hold pointers (LSan's root region), and its slots are heap blocks (TSan). */
 hidden void copse_annotate_reserved(void *base, u64 bytes);
 
-/* At exit: addresses in copse's own memory, those of bundles that were handed out, keep nothing from being leaked. */
+/*
+ * At exit: addresses in copse's own memory, those of bundles that were handed out, keep nothing from being leaked.  Until the next enter,
+ * if there is one: what runs behind it may still use copse.
+ */
 hidden void copse_annotate_own_words(void *own, u64 bytes);
 
 hidden void copse_annotate_fresh(void *p, u64 bytes);

@@ -48,6 +48,7 @@ hidden void copse_msan_initialised(void *p, u64 bytes);
 hidden void copse_msan_arguments(void);
 
 hidden void copse_valgrind_own_words(void *own, u64 bytes);
+hidden void copse_valgrind_enter(void);
 hidden void copse_valgrind_fresh(void *p, u64 bytes);
 hidden void copse_valgrind_alloc(void *p, u64 size, bool zeroed);
 hidden void copse_valgrind_free(void *p);

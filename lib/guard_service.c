@@ -49,6 +49,22 @@ void copse_guard_check(bool all) {
   must(copse_span_valid());
 }
 
+/* Whether another thread may be about to read what is copse's own. */
+static bool others(void) {
+  const struct cache *mine = cache_of_thread();
+  for (const struct cache *c = copse_cache_first(); c; c = c->next)
+    /* relaxed: a figure. */
+    if (c != mine && load_relaxed(&c->taken)) return true;
+  return false;
+}
+
+static void hide_own_words(void) {
+  copse_annotate_own_words(region_base(region_own()), region_size());
+  for (unsigned class = 0; class < CLASSES; class++)
+    copse_annotate_own_words(&copse_pools[class].start, sizeof copse_pools[class].start);
+  copse_annotate_own_words(&copse_span_state.base, sizeof copse_span_state.base);
+}
+
 /*
  * At exit, after the program's own handlers: those of atexit run before destructors, and of destructors the lowest
  * number comes last.
@@ -62,11 +78,7 @@ __attribute__((destructor(101))) static void list_leaks(void) {
     leaks = copse_report_leaks();
     copse_annotate_leave();
   }
-  /* They are not to be read any more. */
-  copse_annotate_own_words(region_base(region_own()), region_size());
-  for (unsigned class = 0; class < CLASSES; class++)
-    copse_annotate_own_words(&copse_pools[class].start, sizeof copse_pools[class].start);
-  copse_annotate_own_words(&copse_span_state.base, sizeof copse_span_state.base);
+  if (!others()) hide_own_words();
   if (wanted < 2 || !leaks) return;
   /* What stdio still holds would be lost.  As exit does it: fflush waits for whoever has a stream, such as one that reads from it. */
 #ifdef __GLIBC__

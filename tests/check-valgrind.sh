@@ -38,6 +38,8 @@ check "uninitialised" says plain uninitialised -- 'depends on uninitialised valu
 check "uninitialised in a second life" says plain uninitialised_again -- 'depends on uninitialised value' ': branch_here' 'status 9'
 check "zeroed memory is initialised" says plain zeroed -- 'came to its end' '!uninitialised'
 check "what copse's memory points at is no leak" says plain reachable -- 'definitely lost: 0 bytes' 'ERROR SUMMARY: 0 errors'
+check "nothing is said of what uses copse behind its destructor" clean plain late
+check "nor of a thread that runs on" clean plain late_beside
 check "what nothing points at is one, of malloc's" says plain leak_malloc -- '77 bytes in 1 blocks are definitely lost' 'status 9'
 check "and of copse's" leak plain
 

@@ -175,6 +175,47 @@ static void fault_freed_is_uninitialised(void) {
   branch_here(p, 8);
 }
 
+/* ---- behind the end ---- */
+
+/* The last that runs of a program: what a stream of its own still holds is written. */
+static void use_copse(size_t rounds) {
+  for (size_t i = 1; i <= rounds; i++) {
+    size_t size = i % 9 ? i * 37 % 5000 : 3000000;
+    char *p = copse_alloc(size);
+    if (!p) exit(3);
+    p[0] = 1;
+    branch_here(p, 0);
+    copse_free(p, size);
+  }
+}
+static void *uses_copse(void *unused) {
+  for (;;) {
+    use_copse(1000);
+    reach(1);
+  }
+  return unused;
+}
+static ssize_t write_late(void *unused, const char *text, size_t n) {
+  (void)unused, (void)text;
+  use_copse(1000);
+  copse_checkpoint();
+  copse_trim();
+  usleep(300000);
+  return (ssize_t)n;
+}
+static void fault_late(void) {
+  FILE *stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_late});
+  use_copse(1000);
+  if (!stream || fputs("something", stream) < 0) exit(3);
+}
+/* And while a thread runs on. */
+static void fault_late_beside(void) {
+  pthread_t thread;
+  fault_late();
+  if (pthread_create(&thread, NULL, uses_copse, NULL) || pthread_detach(thread)) exit(3);
+  wait_for(1);
+}
+
 /* ---- leaks ---- */
 
 static char *holder;
@@ -328,6 +369,8 @@ static const struct {
     FAULT(zeroed),
     FAULT(uninitialised_again),
     FAULT(freed_is_uninitialised),
+    FAULT(late),
+    FAULT(late_beside),
     FAULT(reachable),
     FAULT(leak_malloc),
     FAULT(leak),
