@@ -94,6 +94,15 @@ void copse_annotate_gone(void *p, u64 bytes) {
   if (copse_tools & TOOL_MSAN) copse_msan_initialised(p, bytes);
 }
 
+void copse_annotate_copy(void *to, const void *from, u64 bytes) {
+  if (copse_tools & TOOL_ASAN)
+    copse_asan_copy(to, from, bytes);
+  else if (copse_tools & TOOL_VALGRIND)
+    copse_valgrind_copy(to, from, bytes);
+  else
+    memcpy(to, from, bytes);
+}
+
 void copse_annotate_written(void *p, u64 bytes) {
   if (copse_tools & TOOL_MSAN) copse_msan_initialised(p, bytes);
 }

@@ -55,6 +55,8 @@ hidden void copse_annotate_alloc(void *p, u64 size, u64 room, bool zeroed);
 hidden void copse_annotate_free(void *p, u64 size, u64 room);
 hidden void copse_annotate_recycle(void *p, u64 room);
 hidden void copse_annotate_gone(void *p, u64 bytes);
+/* As memcpy, from a live block to a new one: what its owner has said to be out of bounds moves with the rest. */
+hidden void copse_annotate_copy(void *to, const void *from, u64 bytes);
 /* copse wrote this, which is the user's: a result.  MSan does not see what uninstrumented code writes. */
 hidden void copse_annotate_written(void *p, u64 bytes);
 /* The next call is of a function of the user's.  To MSan its arguments are what an earlier call passed in their place. */

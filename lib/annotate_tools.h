@@ -34,6 +34,7 @@ hidden void copse_asan_paint_fresh(void *p, u64 bytes);
 hidden void copse_asan_paint_alloc(void *p, u64 size, u64 room);
 hidden void copse_asan_paint_free(void *p, u64 size, u64 room);
 hidden void copse_asan_wipe(void *p, u64 bytes);
+hidden void copse_asan_copy(void *to, const void *from, u64 bytes);
 hidden void copse_asan_on_report(void (*describe)(const void *address));
 
 hidden void copse_tsan_reserved(void *base, u64 bytes);
@@ -52,6 +53,7 @@ hidden void copse_valgrind_enter(void);
 hidden void copse_valgrind_fresh(void *p, u64 bytes);
 hidden void copse_valgrind_alloc(void *p, u64 size, bool zeroed);
 hidden void copse_valgrind_free(void *p);
+hidden void copse_valgrind_copy(void *to, const void *from, u64 bytes);
 
 #endif
 

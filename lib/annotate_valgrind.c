@@ -11,6 +11,8 @@
 #include "atomic.h"
 
 #ifdef COPSE_INSTRUMENTED
+#include <string.h>
+
 #ifdef HAVE_VALGRIND_MEMCHECK_H
 #include <errno.h>
 #include <sys/mman.h>
@@ -79,6 +81,12 @@ void copse_valgrind_alloc(void *p, u64 size, bool zeroed) { VALGRIND_MALLOCLIKE_
 /* A redzone other than 0 would take the end of the slot before. */
 void copse_valgrind_free(void *p) { VALGRIND_FREELIKE_BLOCK(p, 0); }
 
+void copse_valgrind_copy(void *to, const void *from, u64 bytes) {
+  VALGRIND_DISABLE_ERROR_REPORTING;
+  memcpy(to, from, bytes);
+  VALGRIND_ENABLE_ERROR_REPORTING;
+}
+
 #else
 bool copse_valgrind_start(void) { return false; }
 void copse_valgrind_own_words(void *own, u64 bytes) { (void)own, (void)bytes; }
@@ -86,6 +94,7 @@ void copse_valgrind_enter(void) {}
 void copse_valgrind_fresh(void *p, u64 bytes) { (void)p, (void)bytes; }
 void copse_valgrind_alloc(void *p, u64 size, bool zeroed) { (void)p, (void)size, (void)zeroed; }
 void copse_valgrind_free(void *p) { (void)p; }
+void copse_valgrind_copy(void *to, const void *from, u64 bytes) { memcpy(to, from, bytes); }
 #endif
 #else
 typedef int copse_annotate_valgrind_is_empty;

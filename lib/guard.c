@@ -249,7 +249,7 @@ static void *move(const struct site *at, void *p, u64 old_size, u64 new_size) {
     return NULL;
   }
   int saved = errno;
-  memcpy(fresh, p, min_u64(place.side->size, max_u64(new_size, 1)));
+  copse_annotate_copy(fresh, p, min_u64(place.side->size, max_u64(new_size, 1)));
   hold_back(at, &place);
   errno = saved;
   return fresh;

@@ -32,6 +32,7 @@ for cc in "${found[@]}"; do
   checked "$cc: a program is built" program "$cc" "${asan[@]}" || continue
   check "$cc: nothing is said of a program without fault" silent "$cc" none
   check "$cc: nothing is said of one with threads" silent "$cc" busy
+  check "$cc: nor where what moves is poisoned" silent "$cc" fenced
   check "$cc: one byte behind 13" overflow "$cc"
   check "$cc: one byte behind 16" says "$cc" overflow_16 -- "$over" '0 bytes after a block of 16 bytes' "${allocated[@]}" ABORTING
   check "$cc: one byte before" underflow "$cc"

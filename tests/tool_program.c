@@ -11,6 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#endif
+
+__attribute__((weak)) void __asan_poison_memory_region(const volatile void *p, size_t n);
 
 #define apart __attribute__((noinline))
 
@@ -141,6 +146,25 @@ static void fault_after_realloc(void) {
   char *p = allocate_here(40), *q = copse_realloc(p, 40, 44);
   if (!q) exit(3);
   write_here(kept, 7);
+}
+
+/* What its owner has told the tool to be out of bounds for now moves with the rest, as malloc's realloc has it. */
+static void fault_fenced(void) {
+  for (size_t size = 4096; size < 4000000; size *= 900) {
+    char *p = allocate_here(size), *fence = p + 104;
+    memset(p, 1, size);
+    if (__asan_poison_memory_region) __asan_poison_memory_region(fence, 999);
+#ifdef VALGRIND_MAKE_MEM_NOACCESS
+    VALGRIND_MAKE_MEM_NOACCESS(fence, 999);
+#endif
+    p = copse_realloc(p, size, size + 77);
+#ifdef VALGRIND_MAKE_MEM_DEFINED
+    VALGRIND_MAKE_MEM_DEFINED(p + 104, 999);
+#endif
+    for (size_t i = 0; i < size; i++)
+      if (p[i] != 1) exit(3);
+    free_here(p, size + 77);
+  }
 }
 
 static void fault_span_after_free(void) {
@@ -364,6 +388,7 @@ static const struct {
     FAULT(span_overflow),
     FAULT(after_free),
     FAULT(after_realloc),
+    FAULT(fenced),
     FAULT(span_after_free),
     FAULT(uninitialised),
     FAULT(zeroed),
