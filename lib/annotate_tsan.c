@@ -35,7 +35,7 @@ tool_function void __tsan_func_exit(void *unused);
 
 /* As TSan's own free does: what is used after its free is used at its front as a rule. */
 enum { WRITTEN_MOST = 1024, CELL = 8 };
-/* A walk over the cells of a span costs as many page faults; what is synchronised by lies at the front. */
+/* A walk over the cells of what is unmapped costs as many page faults; whatever is handed out again is forgotten whole then. */
 #define FORGET_MOST ((u64)16 << 20)
 
 /* How many enters without leave.  Of this thread alone. */
@@ -63,7 +63,7 @@ static void write_seen(void *p, u64 size) {
 
 void copse_tsan_alloc(void *p, u64 size, u64 room) {
   if (copse_annotate_selfcheck) write_seen(p, size);
-  __tsan_java_free((uptr)p, min_u64(room, FORGET_MOST));
+  __tsan_java_free((uptr)p, room);
   __tsan_java_alloc((uptr)p, round_up(size, CELL));
   if (copse_annotate_selfcheck) write_seen(p, size);
 }

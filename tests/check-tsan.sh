@@ -37,6 +37,7 @@ for cc in "${found[@]}"; do
   check "$cc: nothing is said of a program without fault" silent "$cc" none
   check "$cc: nothing is said of one with threads" silent "$cc" busy
   check "$cc: nothing is said of slots that change threads" silent "$cc" recycled
+  check "$cc: nor of a lock where another one was, far inside a span" silent "$cc" relocked
   check "$cc: a race in an allocation, and which" race "$cc"
   check "$cc: a race that copse's locks would hide" hidden_race "$cc"
   check "$cc: a free and an access of another thread" stale "$cc"

@@ -372,6 +372,29 @@ static void fault_busy(void) {
   for (size_t i = 0; i < 4; i++) pthread_join(threads[i], NULL);
 }
 
+/* A mutex far inside a span, that nobody destroyed, is forgotten with it: another one there may be taken in another order. */
+static void in_order(pthread_mutex_t *first, pthread_mutex_t *second) {
+  pthread_mutex_lock(first);
+  pthread_mutex_lock(second);
+  pthread_mutex_unlock(second);
+  pthread_mutex_unlock(first);
+}
+static pthread_mutex_t *mutex_far_inside(char *span) {
+  static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+  return memcpy(span + (30 << 20), &fresh, sizeof fresh);
+}
+static void fault_relocked(void) {
+  static pthread_mutex_t other = PTHREAD_MUTEX_INITIALIZER;
+  char *p = allocate_here(40 << 20), *before = p;
+  in_order(mutex_far_inside(p), &other);
+  free_here(p, 40 << 20);
+  copse_trim();
+  p = allocate_here(40 << 20);
+  if (p != before) exit(3);
+  in_order(&other, mutex_far_inside(p));
+  free_here(p, 40 << 20);
+}
+
 #define FAULT(name)                                                                                                    \
   { #name, fault_##name }
 static const struct {
@@ -404,6 +427,7 @@ static const struct {
     FAULT(after_free_elsewhere),
     FAULT(recycled),
     FAULT(busy),
+    FAULT(relocked),
 };
 
 /* For the parameter `tsan`, which must be set before anything else. */
