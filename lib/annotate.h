@@ -74,6 +74,9 @@ hidden void copse_annotate_leave(void);
 /* Which variant: true for `selfcheck`, which is what a library that is itself compiled with TSan starts with. */
 hidden extern bool copse_annotate_selfcheck;
 
+/* Under valgrind: whether the word there may be read. */
+hidden bool copse_annotate_readable(const void *word);
+
 /*
  * ASan is about to print a report on `address`: `describe` prints what copse knows of it.  0 where no address is known.
  * It runs inside the report, on the reporting thread: no lock that the thread may hold, no allocation.

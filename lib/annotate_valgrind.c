@@ -81,6 +81,12 @@ void copse_valgrind_alloc(void *p, u64 size, bool zeroed) { VALGRIND_MALLOCLIKE_
 /* A redzone other than 0 would take the end of the slot before. */
 void copse_valgrind_free(void *p) { VALGRIND_FREELIKE_BLOCK(p, 0); }
 
+bool copse_valgrind_readable(const void *word) {
+  enum { NO_ACCESS = 3 }; /* it gives its bits of what may be accessed */
+  u64 bits;
+  return VALGRIND_GET_VBITS(word, &bits, sizeof bits) != NO_ACCESS;
+}
+
 void copse_valgrind_copy(void *to, const void *from, u64 bytes) {
   VALGRIND_DISABLE_ERROR_REPORTING;
   memcpy(to, from, bytes);
@@ -94,6 +100,7 @@ void copse_valgrind_enter(void) {}
 void copse_valgrind_fresh(void *p, u64 bytes) { (void)p, (void)bytes; }
 void copse_valgrind_alloc(void *p, u64 size, bool zeroed) { (void)p, (void)size, (void)zeroed; }
 void copse_valgrind_free(void *p) { (void)p; }
+bool copse_valgrind_readable(const void *word) { return word != NULL; }
 void copse_valgrind_copy(void *to, const void *from, u64 bytes) { memcpy(to, from, bytes); }
 #endif
 #else

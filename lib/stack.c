@@ -133,6 +133,8 @@ static struct bounds stack_of(uptr frame) {
  */
 static bool readable(uptr address) {
   enum { NOTHING_TO_DO = SIG_BLOCK + SIG_UNBLOCK + SIG_SETMASK + 1 };
+  /* It would report what it reads for the kernel. */
+  if (copse_tools & TOOL_VALGRIND) return copse_annotate_readable((const void *)address);
   int saved = errno;
   bool found = syscall(SYS_rt_sigprocmask, NOTHING_TO_DO, address, NULL, sizeof(u64)) == 0 || errno != EFAULT;
   errno = saved;
@@ -160,8 +162,7 @@ unseen_by_tools static unsigned walk(void *caller, void *frame, uptr frames[STAC
   unsigned n = 0;
   frames[n++] = (uptr)caller;
   struct bounds stack = stack_of((uptr)frame);
-  /* valgrind would report what it reads for the kernel. */
-  bool ask = !stack.own && !(copse_tools & TOOL_VALGRIND);
+  bool ask = !stack.own;
   uptr at = (uptr)frame, end = stack.high, page = at / 4096;
   /* The first record's return address is `caller`. */
   while (n < STACK_FRAMES) {

@@ -201,7 +201,6 @@ static void look_above(char *place, void (*run)(void)) {
 static void test_what_was_above_a_stack(void **state) {
   (void)state;
   look_above(map_stack(), run_on_a_thread);
-  if (UNDER_VALGRIND) return; /* of a fiber's stack nobody is asked there */
   look_above(map_stack(), run_on_a_fiber);
   look_above(below_the_first, run_on_a_fiber);
 }
