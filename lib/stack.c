@@ -83,11 +83,14 @@ static bool hexadecimal(const char **text, uptr *value) {
 
 /*
  * Of the accessible mapping that `address` is in, the part that is a stack: the kernel may have made one mapping of a stack and of
- * what lies beside it.  The first thread's is by itself; the others have what pthread_self names right above theirs.  What that names
- * of the first thread is the loader's, and stacks of fibers come to lie below it.
+ * what lies beside it.  The first thread's is by itself; the others have what pthread_self names right above theirs, and as a rule a
+ * page without access right below: stacks of fibers come to lie below a stack that has none, and below what the loader mapped for the
+ * first thread.
  */
 static cold_path struct bounds look_up(uptr address) {
   struct bounds found = {0, 0, false};
+  uptr barred = 0; /* where the last mapping ends, if it is without access */
+  bool guarded = false;
   char text[4096 + 1];
   size_t kept = 0;
   /* What is known of the stack may be another frame's. */
@@ -102,7 +105,11 @@ static cold_path struct bounds look_up(uptr address) {
       struct bounds one = {0, 0, false};
       const char *at = line;
       if (!hexadecimal(&at, &one.low) || *at++ != '-' || !hexadecimal(&at, &one.high) || *at++ != ' ') continue;
-      if (address < one.low || address >= one.high) continue;
+      if (address < one.low || address >= one.high) {
+        barred = at[0] == '-' ? one.high : 0;
+        continue;
+      }
+      guarded = one.low == barred;
       one.own = end - at > 7 && memcmp(end - 7, "[stack]", 7) == 0;
       if (at[0] == 'r' && at[1] == 'w') found = one;
       done = true;
@@ -114,7 +121,7 @@ static cold_path struct bounds look_up(uptr address) {
   if (file >= 0) close(file);
   cancel_back(cancel);
   uptr self = (uptr)pthread_self();
-  if (address < self && self < found.high) found.high = self, found.own = gettid() != getpid();
+  if (address < self && self < found.high) found.high = self, found.own = guarded && gettid() != getpid();
   return found;
 }
 

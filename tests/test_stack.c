@@ -149,8 +149,8 @@ static void test_fibers(void **state) {
 
 /*
  * What a register holds that is no frame pointer may be an address above the stack, where memory was when the stack was looked up, in one
- * mapping with it, and is no more.  Of a thread with a stack of its user's, of a fiber, and of a fiber of the first thread's whose stack
- * the kernel put right below what the loader mapped for that thread.
+ * mapping with it, and is no more.  Of a thread with a stack of its user's, of a fiber, of a fiber of the first thread's whose stack
+ * the kernel put right below what the loader mapped for that thread, and of one below a thread's own.
  */
 enum { STACK = 1 << 20, ABOVE = 64 << 10 };
 static char *stack_and_more, *below_the_first;
@@ -182,12 +182,31 @@ static void run_on_a_thread(void) {
 }
 
 static void run_on_a_fiber(void) {
-  assert_int_equal(getcontext(&fiber_context), 0);
+  CHECK(getcontext(&fiber_context) == 0);
   fiber_context.uc_stack.ss_sp = stack_and_more;
   fiber_context.uc_stack.ss_size = STACK;
   fiber_context.uc_link = &main_context;
   makecontext(&fiber_context, above_is_gone, 0);
-  assert_int_equal(swapcontext(&main_context, &fiber_context), 0);
+  CHECK(swapcontext(&main_context, &fiber_context) == 0);
+}
+
+static void *run_below(void *unused) {
+  run_on_a_fiber();
+  return unused;
+}
+
+/* What lies above the fiber's stack, and goes, is all that parts it from the thread's. */
+static char *map_two(void) { return mmap(NULL, 2 * STACK + ABOVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
+static void run_on_a_fiber_below_a_thread(void) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  char *stack = stack_and_more + STACK + ABOVE;
+  pthread_attr_init(&attributes);
+  assert_int_equal(pthread_attr_setstack(&attributes, stack, STACK), 0);
+  assert_int_equal(pthread_create(&thread, &attributes, run_below, NULL), 0);
+  pthread_join(thread, NULL);
+  pthread_attr_destroy(&attributes);
+  munmap(stack, STACK);
 }
 
 static void look_above(char *place, void (*run)(void)) {
@@ -203,6 +222,7 @@ static void test_what_was_above_a_stack(void **state) {
   look_above(map_stack(), run_on_a_thread);
   look_above(map_stack(), run_on_a_fiber);
   look_above(below_the_first, run_on_a_fiber);
+  if (!UNDER_VALGRIND) look_above(map_two(), run_on_a_fiber_below_a_thread); /* which takes two stacks so close for one */
 }
 
 static u32 from_threads[4][300];
