@@ -168,26 +168,42 @@ static void *becomes_span(u64 region, u64 size) {
   return p;
 }
 
+/* A span, in place or by moving its pages.  NULL: it is as it was, and errno too. */
+static void *span_resized(void *ptr, u64 size) {
+  int saved = errno;
+  void *moved = size <= PTRDIFF_MAX ? copse_span_resize(ptr, size) : NULL;
+  if (moved) copse_trim_peak(cache_of_thread());
+  errno = saved;
+  return moved;
+}
+
+/*
+ * Whether what is a span may stay one.  Not where the size has a slot that an inlined free relies on: an alignment may have made a span
+ * of few bytes.  `old_size` may be all that is usable, as it always is in the drop-in: what needs all the span's pages is no less
+ * than it was.
+ */
+static bool stays_span(const void *ptr, u64 old_size, u64 size) {
+  if (region_of(ptr) < region_spans() || size <= COPSE_SLOT_SIZE_) return false;
+  return size > COPSE_CLASS_SIZE_MAX || size >= old_size || round_up(size, copse_vm_facts.page) == copse_span_size(ptr);
+}
+
 void *copse_realloc(void *ptr, size_t old_size, size_t new_size) {
   if (INSTRUMENTED) return copse_guard_realloc(SITE("copse_realloc"), ptr, old_size, new_size);
   if (!ptr) return copse_alloc(new_size);
   u64 region = region_of(ptr);
   if (stays(region, new_size)) return ptr;
-  /*
-   * An alignment may have made a span of few bytes; what an inlined free takes for a slot by its size leaves it.  `old_size` may be
-   * all that is usable, as it always is in the drop-in: what needs all the span's pages is no less than it was.
-   */
-  if (region >= region_spans() && new_size > COPSE_SLOT_SIZE_ &&
-      (new_size > COPSE_CLASS_SIZE_MAX || new_size >= old_size || round_up(new_size, copse_vm_facts.page) == copse_span_size(ptr))) {
-    int saved = errno;
-    void *moved = new_size <= PTRDIFF_MAX ? copse_span_resize(ptr, new_size) : NULL;
-    if (moved) copse_trim_peak(cache_of_thread());
-    errno = saved;
-    if (moved) return moved;
-  }
-  void *fresh = becomes_span(region, new_size);
+  bool span = stays_span(ptr, old_size, new_size);
+  void *fresh = span ? span_resized(ptr, new_size) : NULL;
+  if (fresh) return fresh;
+  fresh = becomes_span(region, new_size);
+  int saved = errno;
   if (!fresh) fresh = copse_alloc(new_size);
-  if (unlikely(!fresh)) return NULL;
+  if (unlikely(!fresh)) {
+    /* No room for both; but to find that out the last resort gave back what there was, and the growth alone may fit by now. */
+    fresh = span ? span_resized(ptr, new_size) : NULL;
+    if (fresh) errno = saved;
+    return fresh;
+  }
   memcpy(fresh, ptr, min_u64(old_size, new_size));
   copse_hot_free_by_address_(ptr);
   return fresh;

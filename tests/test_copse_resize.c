@@ -110,6 +110,29 @@ FRESH(a_refused_resize_leaves_all_as_it_was) {
   balance_empty();
 }
 
+/* What other classes have free is given back before growth is refused, though there is no room for the old and the new at once. */
+FRESH(growth_takes_what_others_have_free) {
+  if (INSTRUMENTED) {
+    left_out("the instrumented library always moves");
+    return;
+  }
+  enum { N = 2000, SIZE = 10000, FROM = 100 << 20, TO = 115 << 20 };
+  static void *other[N];
+  CHECK(copse_tune_set("huge", 0) == 0 && copse_tune_set("limit", 130 << 20) == 0);
+  for (int i = 0; i < N; i++) CHECK((other[i] = copse_alloc(SIZE)));
+  unsigned char *p = copse_alloc(FROM);
+  CHECK(p);
+  fill(p, FROM, 4);
+  for (int i = 0; i < N; i++) copse_free(other[i], SIZE);
+  errno = 0;
+  p = copse_realloc(p, FROM, TO);
+  CHECK(p && errno == 0 && filled(p, FROM, 4));
+  /* And no more than there is: then it is what it was. */
+  CHECK(!copse_realloc(p, TO, 131 << 20) && errno == ENOMEM && filled(p, FROM, 4));
+  copse_free(p, TO);
+  balance_empty();
+}
+
 /* "Large allocations grow by remapping pages (mremap(2)), without a copy." */
 FRESH(large_ones_grow_without_a_copy) {
   if (INSTRUMENTED) {
@@ -422,6 +445,7 @@ int main(void) {
     cmocka_unit_test(the_usable_size_is_an_old_size),
     cmocka_unit_test(resizing_to_and_from_nothing),
     cmocka_unit_test(a_refused_resize_leaves_all_as_it_was),
+    cmocka_unit_test(growth_takes_what_others_have_free),
     cmocka_unit_test(large_ones_grow_without_a_copy),
     cmocka_unit_test(what_grows_from_64_kb_on_moves_once),
     cmocka_unit_test(what_grows_by_little_moves_once),

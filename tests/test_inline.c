@@ -139,6 +139,20 @@ FRESH(constant_sizes_of_what_was_moved) {
   balance_empty();
 }
 
+/* What is aligned beyond the largest class is a span whatever its size; moved by copse_realloc it is freed as what copse_alloc gives. */
+#define UNALIGNED(size)                                                                                                                   \
+  do {                                                                                                                                    \
+    static const size_t from[] = {1, 100, 5000, 65536, 70000, 3 << 20};                                                                   \
+    for (unsigned i = 0; i < sizeof from / sizeof *from; i++) {                                                                           \
+      unsigned char *p = copse_alloc_aligned(from[i], 2 << 20), *q;                                                                       \
+      CHECK(p && ((uintptr_t)p & ((2 << 20) - 1)) == 0);                                                                                  \
+      p[0] = 77;                                                                                                                          \
+      CHECK((q = copse_realloc(p, from[i], (size))) && q[0] == 77);                                                                       \
+      q[(size)-1] = 7;                                                                                                                    \
+      copse_inline_free(q, (size));                                                                                                       \
+    }                                                                                                                                     \
+  } while (0)
+
 /* An alignment makes a span of few bytes, which is freed by its size alone once copse_realloc gave it back. */
 FRESH(constant_sizes_of_what_was_aligned) {
   void *many[MANY];
@@ -156,6 +170,14 @@ FRESH(constant_sizes_of_what_was_aligned) {
     CHECK((p = copse_alloc_aligned(65536, alignment)) && (q = copse_realloc(p, 65536, 65536)));
     copse_inline_free(q, 65536);
   }
+  UNALIGNED(1);
+  UNALIGNED(200);
+  UNALIGNED(4096);
+  UNALIGNED(5000);
+  UNALIGNED(65536);
+  UNALIGNED(65537);
+  UNALIGNED(1 << 20);
+  UNALIGNED((1 << 20) + 1);
   balance_empty();
   copse_stats(&stats);
   CHECK(INSTRUMENTED || stats.spans == 0);
