@@ -24,8 +24,8 @@ static bool pool_start(struct pool *p, unsigned region, struct pool_first *first
   u64 colour = round_down(class_colour(class, region_arena(region)), copse_vm_facts.page);
   p->start = region_base(region) + colour;
   p->slotwise = p->size >= SLOTWISE_SIZE;
-  p->slots_max = (region_size() - colour) / p->size;
-  if (!p->slotwise) p->slots_max = round_down(p->slots_max, 64);
+  /* The region's end, too, is where a page ends: what is on a page with what is never there could not be given back. */
+  p->slots_max = round_down((region_size() - colour) / p->size, pool_unit(p));
   p->first = first;
   p->ready = POOL_DENSE;
   p->marked = CHAIN_NONE;

@@ -37,8 +37,9 @@ static void test_arithmetic(void **state) {
     assert_int_equal(region_of(p->start), class);
     char *end = pool_address(p, p->slots_max);
     assert_true(end <= region_base(class) + region_size());
-    /* Not a slot, or a block, more would fit. */
-    assert_true(end + p->size * (p->slotwise ? 1 : 64) > region_base(class) + region_size());
+    /* Not a slot, or a block, more would fit, and end where a page does. */
+    assert_int_equal((uptr)end % copse_vm_facts.page, 0);
+    assert_true(end + p->size * pool_unit(p) > region_base(class) + region_size());
     for (unsigned i = 0; i < 2000; i++) {
       u64 slot = i < 200 ? i : i < 400 ? p->slots_max - 1 - (i - 200) % p->slots_max : random_below(&random, p->slots_max);
       if (slot >= p->slots_max) continue;
@@ -244,7 +245,23 @@ static void test_exhausted(void **state) {
     assert_int_equal(shadow_take(&s, 1), POOL_EXHAUSTED);
     shadow_put_all(&s);
     assert_true(shadow_whole(&s));
+    /* And all of it can be given back, its access too, though it was full. */
+    copse_pool_trim(s.pool, 0);
+    assert_int_equal(count_of(s.pool).bare, s.pool->slots_max);
+    assert_int_equal(copse_vm_counters.in_use, 0);
+    copse_pool_shrink(s.pool);
+    assert_int_equal(s.pool->frontier, 0);
+    assert_int_equal(copse_vm_counters.committed, 0);
+    assert_true(shadow_whole(&s));
     shadow_free(&s);
+  }
+}
+
+static void test_exhausted_with_larger_pages(void **state) {
+  for (size_t page = 16384; page <= 65536; page *= 4) {
+    core_down();
+    assert_true(core_up_page(SMALL_RESERVE, page));
+    test_exhausted(state);
   }
 }
 
@@ -378,6 +395,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(test_limit, up, down),
     cmocka_unit_test_setup_teardown(test_limit_slotwise, up, down),
     cmocka_unit_test_setup_teardown(test_exhausted, up_small, down),
+    cmocka_unit_test_setup_teardown(test_exhausted_with_larger_pages, up_small, down),
     cmocka_unit_test_setup_teardown(test_valid_sees_damage, up, down),
 #if INSTRUMENTED
     cmocka_unit_test_setup_teardown(test_put_twice, up, down),
