@@ -60,8 +60,8 @@ static inline struct copse_hot_ *copse_hot_of_thread_(void) {
 #if defined(__x86_64__) && !defined(COPSE_TLS_DYNAMIC)
   struct copse_hot_ *hot;
   uintptr_t offset;
-  __asm__("movq copse_self_@gottpoff(%%rip), %0" : "=r"(offset));
-  __asm__ volatile("movq %%fs:(%1), %0" : "=r"(hot) : "r"(offset));
+  __asm__("mov{q copse_self_@gottpoff(%%rip), %0| %0, QWORD PTR copse_self_@gottpoff[rip]}" : "=r"(offset));
+  __asm__ volatile("mov{q %%fs:(%1), %0| %0, QWORD PTR fs:[%1]}" : "=r"(hot) : "r"(offset));
   return hot;
 #elif defined(__aarch64__) && !defined(COPSE_TLS_DYNAMIC)
   uintptr_t offset, thread;

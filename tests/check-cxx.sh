@@ -82,6 +82,20 @@ for header in copse.h copse-inline.h; do
       -Werror -I"$top_srcdir/lib" -c -o "$work/alone.o" "$work/alone.c"
   done
 done
+# Assembly is in either syntax what the compiler was told to write.
+printf '%s\n' '#include <copse-inline.h>' 'int main(void) {' '  void *p = copse_inline_alloc(40);' '  copse_inline_free(p, 40);' \
+  '  return p == 0;' '}' >"$work/inline.c"
+inlined() {
+  "${cc[@]}" "${sanitize[@]}" -O2 -fno-lto -pthread "$@" -I"$top_srcdir/lib" "$work/inline.c" "$libs/libcopse_internal.a" -o "$work/inline" &&
+    "$work/inline"
+}
+check "copse-inline.h compiles, and runs" inlined
+check "and position-independent" inlined -fPIC
+if echo 'int main(void) { return 0; }' | "${cc[@]}" -masm=intel -fsyntax-only -x c - 2>/dev/null; then
+  check "and in Intel's syntax" inlined -masm=intel
+else
+  skip "and in Intel's syntax" "the processor has one syntax"
+fi
 # Before gcc 11 the attribute malloc has no arguments.
 plain_malloc() {
   echo '#include <copse.h>' | "${cc[@]}" -U__GNUC__ -D__GNUC__="$1" -I"$top_srcdir/lib" -E -x c - >"$work/read" && grep -q 'copse_alloc_zeroed(' "$work/read" &&
