@@ -177,7 +177,7 @@ struct copse_stats {
   uint64_t span_bytes;        /* bytes in them */
   uint64_t span_cached;       /* bytes in the span cache */
   uint64_t threads;           /* threads that have a cache now */
-  uint64_t generation;        /* how many trims were asked for */
+  uint64_t generation;        /* how many trims were asked for, since the first allocation */
   uint64_t refills;           /* bundles taken from pools */
   uint64_t flushes;           /* bundles with slots given back to pools, by trims too */
   uint64_t pops;              /* bundles taken from recyclers */
@@ -270,8 +270,8 @@ struct copse_misuse {
 
 /*
  * Has `handler` called, with `context`, for each misuse that the instrumented library finds, after the report on stderr and
- * in place of abort; NULL: abort again.  When it returns, the function that was misused does nothing, and returns NULL or 0; one that only
- * found that freed memory had been written to goes on.
+ * in place of abort; NULL: abort again.  When it returns, the function that was misused does nothing, and returns NULL or 0 (EINVAL where it returns
+ * errors by number); one that only found that freed memory had been written to goes on.  Left by longjmp, it may cost the block.
  * The handler may allocate.  One handler a process.  In release nothing is found, and this does nothing.
  */
 COPSE_API void copse_on_misuse(void (*handler)(const struct copse_misuse *misuse, void *context), void *context);
