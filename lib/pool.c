@@ -76,6 +76,8 @@ bool copse_pools_reach(unsigned arena) {
   bool reached = arena < copse_pools_arenas();
   if (likely(reached)) return true;
   must(arena < copse_regions.arenas);
+  /* Not by a thread that forks, in another library's handler: it would not have the locks of the new pools, and yet let go of them. */
+  if (unlikely(copse_lock_seized())) return false;
   copse_lock_acquire(&arenas_lock);
   /* relaxed: only what holds the lock writes it. */
   do reached = arena < load_relaxed(&arenas);

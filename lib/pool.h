@@ -90,7 +90,7 @@ hidden extern struct pool copse_pools[CLASS_REGIONS];
 hidden bool copse_pools_start(void);
 /*
  * Makes sure that the pools of an arena, 0 to copse_regions.arenas - 1, and of those before it are there.  Any thread; no
- * pool's lock is held.  false: no memory.
+ * pool's lock is held.  false: no memory, or the thread forks.
  */
 hidden bool copse_pools_reach(unsigned arena);
 /* How many arenas have pools. */

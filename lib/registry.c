@@ -15,7 +15,7 @@ struct cache *copse_cache_first(void) {
 static void settle(struct cache *c, unsigned number) {
   unsigned arena = number % copse_regions.arenas;
   c->number = number;
-  /* Without memory for another arena any that there is will do. */
+  /* Without memory for another arena, or between a fork's handlers, any that there is will do. */
   c->arena = copse_pools_reach(arena) ? arena : 0;
   c->hot.key = (uptr)copse_regions.base ^ ((u64)region_at(c->arena, 0) << copse_regions.bits);
 }

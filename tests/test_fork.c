@@ -186,6 +186,50 @@ FRESH(handlers_registered_before_ours) {
   for (unsigned t = 0; t < 3; t++) worker_end(&w[t]);
 }
 
+static struct worker looker;
+static unsigned not_held;
+
+static void look_at_locks(void *unused) {
+  (void)unused;
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p))
+    if (pthread_mutex_trylock(&p->lock.mutex) == 0) {
+      pthread_mutex_unlock(&p->lock.mutex);
+      not_held++;
+    }
+}
+static void first_in_prepare(void) {
+  CHECK(!mine());
+  copse_free(copse_alloc(100), 100);
+  CHECK(mine());
+  worker_do(&looker, look_at_locks, NULL);
+}
+static void fork_and_use(void *unused) {
+  (void)unused;
+  in_child(use_all);
+}
+
+/* A thread whose first call is made in a handler has a record by then, but makes no arena: it has the lock of each pool there is. */
+FRESH(a_first_call_in_a_handler) {
+  if (no_handler_may_allocate() || INSTRUMENTED) {
+    left_out("there is one arena");
+    return;
+  }
+  static struct worker forker;
+  CHECK(copse_tune_set("arenas", ARENAS_MOST) == 0 && pthread_atfork(first_in_prepare, NULL, NULL) == 0);
+  copse_free(copse_alloc(100), 100);
+  worker_start(&looker);
+  worker_start(&forker);
+  worker_do(&forker, fork_and_use, NULL);
+  CHECK(not_held == 0);
+  /* From then on there are more. */
+  worker_do(&looker, take_and_give, &others[0]);
+  CHECK(copse_pools_arenas() > 1);
+  heap_give(&others[0], others[0].n);
+  balance_empty();
+  worker_end(&forker);
+  worker_end(&looker);
+}
+
 static void later_child(void) {
   u64 cached = 0;
   for (struct cache *c = copse_cache_first(); c; c = c->next)
@@ -423,6 +467,7 @@ int main(void) {
     cmocka_unit_test(caches_of_threads_that_are_not_there),
     cmocka_unit_test(from_threads_with_a_cache_and_without),
     cmocka_unit_test(handlers_registered_before_ours),
+    cmocka_unit_test(a_first_call_in_a_handler),
     cmocka_unit_test(handlers_registered_after_ours),
     cmocka_unit_test(while_another_thread_trims),
     cmocka_unit_test(while_another_thread_holds_a_lock),
