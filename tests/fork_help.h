@@ -94,4 +94,25 @@ static inline void use_all(void) {
   copse_checkpoint();
 }
 
+/* What lives in `heap` is all there is, before and after everything was used; and then nothing. */
+static inline void check_and_use(void) {
+  struct live live = {0};
+  live_of(&live, &heap);
+  balance(&live);
+  use_all();
+  balance(&live);
+  heap_give(&heap, heap.n);
+  balance_empty();
+}
+
+/* Leaves bundles in the caches of the thread that does it, and 500 objects live. */
+static inline void take_and_give(void *argument) {
+  struct heap *h = argument;
+  heap_take(h, 3000);
+  heap_give(h, 2500);
+  CHECK(copse_cache_holds(mine()));
+}
+
+static struct heap others[3] __attribute__((unused)) = {{.size = 200}, {.size = 48}, {.size = 6000}};
+
 #endif

@@ -49,7 +49,8 @@ copse_unit_tests += \
   tests/test_arenas \
   tests/test_trim \
   tests/test_fork \
-  tests/test_fork_busy
+  tests/test_fork_busy \
+  tests/test_fork_during
 
 # The whole library, by its public interface.
 copse_unit_tests += \
