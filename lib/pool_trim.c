@@ -88,14 +88,76 @@ static void remove_locked(struct pool *p, u64 block) {
     if (chain_has(&p->chains[i], block)) chain_clear(&p->chains[i], block);
 }
 
+/* The blocks that have bytes on the pages of bytes [at, end) of a pool. */
+static struct slot_range blocks_between(u64 bytes, u64 at, u64 end) {
+  u64 page = copse_vm_facts.page;
+  return (struct slot_range){round_down(at, page) / bytes, (round_up(end, page) - 1) / bytes + 1};
+}
+
+static struct slot_range blocks_on_pages(struct pool *p, u64 block) {
+  u64 bytes = 64 * p->size;
+  struct slot_range near = blocks_between(bytes, block * bytes, (block + 1) * bytes);
+  return (struct slot_range){near.from, min_u64(near.to, pool_known(p))};
+}
+
+static bool bare_locked(struct pool *p, u64 block) { return chain_has(&p->chains[BARE], block); }
+
+static bool changed_locked(struct pool *p, u64 block) { return *pool_changed(p, block) >> (block & 63) & 1; }
+
+/* Whether a block's free memory is wanted back by now: that which came free in it has been for `cooldown` trims. */
+static bool due_locked(struct pool *p, u64 block, u64 cooldown) {
+  bool stamped = block < p->since_ready && p->since[block];
+  if (!cooldown) return stamped || changed_locked(p, block);
+  return stamped && !changed_locked(p, block) && p->tick - p->since[block] >= cooldown;
+}
+
+/* What of a block is free and may have pages: of one that is not slotwise all or, in the sense of a sweep over vacant ones, none. */
+static u64 idle_locked(struct pool *p, u64 block) {
+  u64 free = *pool_word(p, block);
+  if (p->slotwise) {
+    /* With what came along on huge pages, which is not told from what is bare. */
+    u64 warm = free & ~*pool_bare(p, block);
+    return warm && p->advised ? free : warm;
+  }
+  return free == ~(u64)0 ? free : 0;
+}
+
+/* Whether all blocks that have a part of the page that this byte of the pool is on are free, and none is wanted back. */
+static bool forgotten_locked(struct pool *p, u64 byte) {
+  struct slot_range on = blocks_between(64 * p->size, byte, byte + 1);
+  bool all = on.to <= pool_known(p);
+  for (u64 block = on.from; block < on.to && all; block++)
+    all = *pool_word(p, block) == ~(u64)0 && !due_locked(p, block, 0) && !backed_huge(p, block);
+  return all;
+}
+
+/*
+ * Whether something of what is returned stays although the page it is on could go by now: while this trim had its slots another one
+ * had, and returned, the rest of that page, or of the block, and neither knew of all of it.
+ */
+static bool missed_locked(struct pool *p, const struct piece *piece, u64 bare) {
+  u64 block = piece->block, free = *pool_word(p, block), bytes = 64 * p->size, unit = pool_unit(p);
+  if (p->slotwise) {
+    u64 stays = piece->mask & ~bare, others = free & ~*pool_bare(p, block) & ~piece->mask;
+    for (unsigned at = 0; at < 64; at += (unsigned)unit) {
+      u64 pages = low_bits((unsigned)unit) << at;
+      if (stays & pages && others & pages) return true;
+    }
+    return false;
+  }
+  if (free != ~(u64)0 || bare == ~(u64)0) return false;
+  if (piece->mask != ~(u64)0) return true;
+  return (!(bare & 1) && forgotten_locked(p, block * bytes)) || (!(bare >> 63) && forgotten_locked(p, (block + 1) * bytes - 1));
+}
+
 static void return_locked(struct pool *p, const struct piece *piece) {
   u64 *word = pool_word(p, piece->block);
   must(!(*word & piece->mask));
   p->detached -= count_bits(piece->mask);
   remove_locked(p, piece->block);
   *word |= piece->mask;
-  if (piece->refused) *pool_changed(p, piece->block) |= (u64)1 << (piece->block & 63);
   u64 bare = piece->bare | piece->was_bare;
+  if (piece->refused || missed_locked(p, piece, bare)) *pool_changed(p, piece->block) |= (u64)1 << (piece->block & 63);
   if (p->slotwise) {
     *pool_bare(p, piece->block) |= bare;
   } else if (piece->mask != ~(u64)0 || bare != ~(u64)0) {
@@ -133,35 +195,6 @@ static u64 page_runs(const struct pool *p, u64 block, u64 free) {
     free &= ~run;
   }
   return found;
-}
-
-/* The blocks of a pool's that have bytes on a block's pages. */
-static struct slot_range blocks_on_pages(struct pool *p, u64 block) {
-  u64 bytes = 64 * p->size, page = copse_vm_facts.page, at = block * bytes;
-  u64 from = round_down(at, page) / bytes, to = (round_up(at + bytes, page) - 1) / bytes + 1;
-  return (struct slot_range){from, min_u64(to, pool_known(p))};
-}
-
-static bool bare_locked(struct pool *p, u64 block) { return chain_has(&p->chains[BARE], block); }
-
-static bool changed_locked(struct pool *p, u64 block) { return *pool_changed(p, block) >> (block & 63) & 1; }
-
-/* Whether a block's free memory is wanted back by now: that which came free in it has been for `cooldown` trims. */
-static bool due_locked(struct pool *p, u64 block, u64 cooldown) {
-  bool stamped = block < p->since_ready && p->since[block];
-  if (!cooldown) return stamped || changed_locked(p, block);
-  return stamped && !changed_locked(p, block) && p->tick - p->since[block] >= cooldown;
-}
-
-/* What of a block is free and may have pages: of one that is not slotwise all or, in the sense of a sweep over vacant ones, none. */
-static u64 idle_locked(struct pool *p, u64 block) {
-  u64 free = *pool_word(p, block);
-  if (p->slotwise) {
-    /* With what came along on huge pages, which is not told from what is bare. */
-    u64 warm = free & ~*pool_bare(p, block);
-    return warm && p->advised ? free : warm;
-  }
-  return free == ~(u64)0 ? free : 0;
 }
 
 /* Of a pool that is not slotwise: whether all of a block is free, and nothing of it is wanted back: it has given what it could. */

@@ -69,6 +69,16 @@ static void test_neighbour_goes_later(void **state) {
   }
 }
 
+/* But for what shares the last page with what is not there yet, all that is free has no pages, and nothing is asked for twice. */
+static void all_gone(unsigned size, u64 seed, unsigned time) {
+  struct pool_count c = count_of(s.pool);
+  uptr end = (uptr)pool_address(s.pool, s.pool->frontier), tail = end - round_down(end, 4096);
+  u64 most = tail ? (s.pool->slotwise ? 1 : 64) * (1 + tail / (64 * s.pool->size)) : 0;
+  if (c.free - c.bare > most)
+    fail_msg("size %u, seed %u, time %u: %u of %u slots bare", size, (unsigned)seed, time, (unsigned)c.bare, (unsigned)c.free);
+  assert_int_equal(trim_calls(0), 0);
+}
+
 /* Whatever was freed and given back before, in whatever order and with whatever cooldown: when all is free, all of it goes. */
 static void test_all_goes_at_last(void **state) {
   (void)state;
@@ -93,13 +103,46 @@ static void test_all_goes_at_last(void **state) {
         shadow_put_all(&s);
         if (random_below(&random, 2)) trim(1 + random_below(&random, 2));
         trim(0);
-        struct pool_count c = count_of(s.pool);
-        /* But for what shares the last page with what is not there yet. */
-        uptr end = (uptr)pool_address(s.pool, s.pool->frontier), tail = end - round_down(end, 4096);
-        u64 most = tail ? (s.pool->slotwise ? 1 : 64) * (1 + tail / (64 * s.pool->size)) : 0;
-        if (c.free - c.bare > most)
-          fail_msg("size %u, seed %u, time %u: %u of %u slots bare", sizes[i], (unsigned)seed, time, (unsigned)c.bare, (unsigned)c.free);
-        assert_int_equal(trim_calls(0), 0);
+        all_gone(sizes[i], seed, time);
+      }
+      end();
+    }
+}
+
+/*
+ * The same where, while one trim gives back, slots come free and another trim gives those back: a page that each has a part of neither
+ * could give.
+ */
+static u64 meanwhile_random;
+static void free_and_trim(void) {
+  for (unsigned n = (unsigned)random_below(&meanwhile_random, 3); n && s.live; n--) {
+    u64 at = s.known ? random_below(&meanwhile_random, s.known) : 0;
+    put_range(at, at + 1 + random_below(&meanwhile_random, 100));
+  }
+  if (random_below(&meanwhile_random, 2)) copse_pool_trim(s.pool, random_below(&meanwhile_random, 2));
+}
+
+static void test_all_goes_though_two_trim(void **state) {
+  (void)state;
+  const unsigned sizes[] = {16, 48, 80, 112, 224, 240, 448, 1024, 1792, 2560, 3584, 4096, 5120, 7168};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    for (u64 seed = 1; seed <= (SLOW_BUILD ? 4 : 40); seed++) {
+      begin(class_of_size(sizes[i]));
+      copse_tunables.huge = 0;
+      copse_tunables.growth_min = copse_tunables.growth_max = 4096;
+      meanwhile_random = seed * 104729 + i;
+      for (unsigned time = 0; time < 8; time++) {
+        u64 blocks = 1 + random_below(&meanwhile_random, 4 * whole_blocks() + 8);
+        take_until(64 * blocks);
+        meanwhile = free_and_trim;
+        for (unsigned step = 0; step < 4; step++) {
+          free_and_trim();
+          copse_pool_trim(s.pool, random_below(&meanwhile_random, 2));
+        }
+        meanwhile = NULL;
+        shadow_put_all(&s);
+        trim(0);
+        all_gone(sizes[i], seed, time);
       }
       end();
     }
@@ -110,6 +153,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_refused_part, clean_up),
     cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
     cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
+    cmocka_unit_test_teardown(test_all_goes_though_two_trim, clean_up),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
