@@ -15,7 +15,7 @@ copse_core_sources = \
   lib/quarantine.h lib/quarantine.c \
   lib/report.h lib/report.c lib/report_place.h lib/report_place.c lib/report_leaks.c \
   lib/guard.h lib/guard.c lib/guard_bytes.h lib/guard_bytes.c lib/guard_service.c \
-  lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c lib/pool_shrink.c lib/pool_count.c lib/pool_look.c \
+  lib/pool.h lib/pool.c lib/pool_grow.c lib/pool_trim.c lib/pool_piece.h lib/pool_give.c lib/pool_shrink.c lib/pool_count.c lib/pool_look.c \
   lib/span.h lib/span_state.h lib/span.c lib/span_claim.c lib/span_release.c lib/span_resize.c lib/span_cache.c \
   lib/span_check.c lib/span_look.c lib/span_run.h lib/span_run.c \
   lib/bundle.h lib/bundle.c \

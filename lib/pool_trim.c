@@ -8,17 +8,11 @@
  * With a cooldown each trim has a number, which it notes in the blocks that changed since the one before; they are due when that
  * is old enough.
  */
-#include "pool.h"
+#include "pool_piece.h"
 #include "atomic.h"
 #include "check.h"
 #include "tunables.h"
 #include "vm.h"
-
-/* Detached slots of one block, which of them were bare before, and which are bare now. */
-struct piece {
-  u64 block, mask, was_bare, bare;
-  bool refused; /* some page was to be given back, and the system would not take it */
-};
 
 enum { PIECES = TRIM_BLOCKS + 64 };
 
@@ -34,53 +28,6 @@ static bool batch_full(const struct pool *p, unsigned n, u64 bytes, u64 next_blo
 /* Explicit huge pages are never given back. */
 static bool backed_huge(const struct pool *p, u64 block) {
   return block << 6 < p->huge.to && (block + 1) << 6 > p->huge.from;
-}
-
-static void *slot_end(const struct pool *p, u64 slot) { return pool_address(p, slot); }
-
-/* Gives the pages of slots [from, to) back and notes in pieces[first..last] which slots are bare by that. */
-static u64 give_back(const struct pool *p, u64 from, u64 to, struct piece *pieces, unsigned first, unsigned last) {
-  u64 page = copse_vm_facts.page;
-  uptr low = round_up((uptr)pool_address(p, from), page), high = round_down((uptr)slot_end(p, to), page);
-  if (low >= high) return 0;
-  u64 bytes = copse_vm_decommit((void *)low, high - low);
-  if (!bytes) {
-    for (unsigned i = first; i <= last; i++) pieces[i].refused = true;
-    return 0;
-  }
-  uptr start = (uptr)p->start;
-  u64 bare_from = low <= start ? 0 : (low - start + p->size - 1) / p->size, bare_to = (high - start) / p->size;
-  for (unsigned i = first; i <= last; i++) {
-    u64 base = pieces[i].block << 6;
-    u64 a = max_u64(bare_from, base), b = min_u64(bare_to, base + 64);
-    if (a < b) pieces[i].bare |= pieces[i].mask & (low_bits((unsigned)(b - a)) << (a - base));
-  }
-  return bytes;
-}
-
-/* Runs of neighbouring slots, across blocks. */
-static u64 give_back_runs(const struct pool *p, struct piece *pieces, unsigned n) {
-  u64 bytes = 0, from = 0, to = 0;
-  unsigned first = 0, last = 0;
-  for (unsigned i = 0; i < n; i++) {
-    u64 base = pieces[i].block << 6;
-    for (u64 mask = pieces[i].mask; mask;) {
-      unsigned low = lowest_bit(mask);
-      u64 rest = ~(mask >> low);
-      unsigned length = rest ? lowest_bit(rest) : 64;
-      if (length > 64 - low) length = 64 - low;
-      if (base + low != to) {
-        if (to > from) bytes += give_back(p, from, to, pieces, first, last);
-        from = base + low;
-        first = i;
-      }
-      to = base + low + length;
-      last = i;
-      mask &= ~(low_bits(length) << low);
-    }
-  }
-  if (to > from) bytes += give_back(p, from, to, pieces, first, last);
-  return bytes;
 }
 
 static void remove_locked(struct pool *p, u64 block) {
@@ -191,7 +138,7 @@ static u64 page_runs(const struct pool *p, u64 block, u64 free) {
     if (length > 64 - low) length = 64 - low;
     u64 run = low_bits(length) << low, slot = (block << 6) + low;
     uptr from = round_up((uptr)pool_address(p, slot), copse_vm_facts.page);
-    if (from < round_down((uptr)slot_end(p, slot + length), copse_vm_facts.page)) found |= run;
+    if (from < round_down((uptr)pool_address(p, slot + length), copse_vm_facts.page)) found |= run;
     free &= ~run;
   }
   return found;
@@ -333,7 +280,7 @@ static u64 sweep(struct pool *p, enum sweep sweep, u64 cooldown) {
     unsigned n = detach_batch_locked(p, sweep, cooldown, &at, pieces);
     copse_lock_release(&p->lock);
     if (!n) continue;
-    bytes += give_back_runs(p, pieces, n);
+    bytes += copse_pool_give_back(p, pieces, n);
     copse_lock_acquire(&p->lock);
     for (unsigned i = 0; i < n; i++) return_locked(p, &pieces[i]);
     copse_lock_release(&p->lock);
