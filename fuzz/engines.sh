@@ -57,6 +57,6 @@ run_libfuzzer() {
   [ ! -d "$top/fuzz/regress/$name" ] || folders+=("$top/fuzz/regress/$name")
   mkdir -p "$work/corpus/$name" "$work/found/$name"
   [ "$name" != options ] || set -- "$@" "-dict=$top/fuzz/options.dict"
-  unless_strict timeout $((seconds + 120)) "$dir/$program" -max_total_time="$seconds" -timeout=25 -detect_leaks=0 -rss_limit_mb=3000 \
+  unless_strict timeout -k 30 $((seconds + 120)) "$dir/$program" -max_total_time="$seconds" -timeout=25 -detect_leaks=0 -rss_limit_mb=3000 \
     -max_len=$most -print_final_stats=1 -artifact_prefix="$work/found/$name/" "$@" "${folders[@]}" >"$dir/$program.log" 2>&1
 }

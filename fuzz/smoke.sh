@@ -42,7 +42,7 @@ smoke_fixed() {
   [ "$name" != options ] || more=("-dict=$top/fuzz/options.dict")
   # Not the folders: in which order those are read depends on the file system.
   find "$top/fuzz/corpus/$name" "$top/fuzz/regress/$name" -type f 2>/dev/null | LC_ALL=C sort | tr '\n' , | sed 's/,$//' >"$fresh.list"
-  unless_strict timeout 240 "$dir/$1" -seed=1 -use_cmp=0 -reload=0 -runs="${runs[$name]}" -timeout=60 -detect_leaks=0 -rss_limit_mb=3000 -max_len=512 -print_final_stats=1 \
+  unless_strict timeout -k 30 240 "$dir/$1" -seed=1 -use_cmp=0 -reload=0 -runs="${runs[$name]}" -timeout=60 -detect_leaks=0 -rss_limit_mb=3000 -max_len=512 -print_final_stats=1 \
     -artifact_prefix="$work/found/$name/" "${more[@]}" "-seed_inputs=@$fresh.list" "$fresh" >"$dir/$1.log" 2>&1 || status=$?
   if [ "$status" != 0 ] || ! grep -q "^Done ${runs[$name]} runs" "$dir/$1.log"; then
     tail -n 40 "$dir/$1.log" | cut -c 1-1000
@@ -59,7 +59,7 @@ afl() {
   mkdir -p "$out"
   ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:symbolize=0 UBSAN_OPTIONS='' AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_AFFINITY=1 \
     AFL_CUSTOM_MUTATOR_LIBRARY=$dir/mutator_afl.so \
-    unless_strict timeout $((seconds + 60)) afl-fuzz "${how[@]}" -m none -t 25000 -i "$top/fuzz/corpus/${name%_instrumented}" -o "$out" \
+    unless_strict timeout -k 30 $((seconds + 60)) afl-fuzz "${how[@]}" -m none -t 25000 -i "$top/fuzz/corpus/${name%_instrumented}" -o "$out" \
     -- "$dir/$1" >"$out/log" 2>&1 || true
   local stats=$out/default/fuzzer_stats
   if [ ! -e "$stats" ]; then
