@@ -58,9 +58,13 @@ static void episode(struct hand *hand, unsigned n, unsigned leave_out) {
   for (unsigned i = 0; i < SOME; i++) object_make(hand, size, &o[i]);
   for (unsigned i = 0; i < SOME; i++) object_free(hand, &kept[i]);
   /* A pool has to grow, by a system call. */
-  if (reserved_count == RESERVED)
+  if (reserved_count + LARGE > RESERVED && !(leave_out & EPISODE_SPANS)) {
     while (reserved_count) object_free(hand, &reserved[--reserved_count]);
-  for (unsigned i = 0; i < LARGE; i++) reserved_count += object_reserve(hand, 80000, &reserved[reserved_count]);
+    /* Over a gigabyte: or the victim had it to give back, one instruction at a time.  Twice, for a cooldown of one. */
+    for (unsigned i = 0; i < 2; i++) copse_trim();
+  }
+  for (unsigned i = 0; i < LARGE && reserved_count < RESERVED; i++)
+    reserved_count += object_reserve(hand, 80000, &reserved[reserved_count]);
   for (unsigned i = 0; i < LARGE; i++) object_make(hand, 20000 + 1000 * (n % 64), &large[i]);
   for (unsigned i = 0; i < LARGE; i++) object_free(hand, &large[i]);
   for (unsigned i = 0; i < SOME; i++) kept[i] = o[i];
