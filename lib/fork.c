@@ -17,7 +17,15 @@ hidden extern struct lock copse_start_lock;
  * fork, the first that runs before it and the last that runs behind it do what there is to be done.
  */
 static unsigned again;
-static bool up; /* copse was when the locks were taken: before that there is but that of the start */
+static bool up; /* copse was when the locks were taken: before that there is but that of the start, and the others come with it */
+
+/* All but that of the start. */
+static void take_others(void) {
+  copse_lock_acquire(&copse_span_lock);
+  copse_quarantine_lock();
+  copse_pools_lock();
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_lock_acquire(&p->lock);
+}
 
 static void prepare(void) {
   if (copse_lock_seized()) {
@@ -28,15 +36,19 @@ static void prepare(void) {
   if (known) copse_annotate_enter();
   copse_lock_acquire(&copse_start_lock);
   up = copse_started();
-  if (up) {
-    copse_lock_acquire(&copse_span_lock);
-    copse_quarantine_lock();
-    copse_pools_lock();
-    for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) copse_lock_acquire(&p->lock);
-  }
+  if (up) take_others();
   /* Other libraries' handlers may run from here on, and allocate. */
   copse_lock_seize();
   if (known) copse_annotate_leave();
+}
+
+void copse_fork_started(void) {
+  if (!copse_lock_seized()) return;
+  /* Nobody else knows of them yet, and so none is waited for. */
+  copse_lock_yield();
+  take_others();
+  up = true;
+  copse_lock_seize();
 }
 
 static void release_all(void) {

@@ -18,5 +18,7 @@ hidden void copse_fork_register(void);
 hidden extern __thread bool copse_fork_under_way;
 /* Registers them, once more: for copse_fork_register, and for a test of that. */
 hidden void copse_fork_handlers_again(void);
+/* Copse was brought up, and nobody knows yet: where it was by a thread that forks, in another library's handler, it takes the locks. */
+hidden void copse_fork_started(void);
 
 #endif

@@ -116,6 +116,7 @@ bool copse_start(void) {
   int cancel = cancel_off(); /* files are read */
   bool first = !load_relaxed(&started), done = !first || bring_up();
   cancel_back(cancel);
+  if (first && done) copse_fork_started();
   /* release: pairs with the acquire in copse_started. */
   if (first && done) store_release(&started, true);
   copse_lock_release(&copse_start_lock);

@@ -69,7 +69,7 @@ mutant span '/^bool copse_span_free/,/^}/ s/copse_lock_(acquire|release)\(&copse
 mutant span 's/exchange_acquire\(&S\.table\[at\], \(u64\)0\)/load_relaxed(\&S.table[at])/' span/freed-twice 'a span that can be freed twice'
 mutant region 's/while \(!cas_relaxed\(&own_next, &next, at \+ bytes\)\);/while (store_relaxed(\&own_next, at + bytes), false);/' pool/own-region-claims 'claims that overlap'
 mutant vm 's/while \(!cas_relaxed\(&copse_vm_counters\.in_use, &now, now \+ bytes\)\);/while (store_relaxed(\&copse_vm_counters.in_use, now + bytes), false);/' pool/limit-two-charges 'a charge without a swap'
-mutant fork '/^static void prepare/,/^}/ s/copse_lock_acquire\(&copse_span_lock\);//' fork/against-span 'a fork that leaves a lock out'
+mutant fork '/^static void take_others/,/^}/ s/copse_lock_acquire\(&copse_span_lock\);//' fork/against-span 'a fork that leaves a lock out'
 mutant fork 's/p->lost \+= p->detached;//' fork/child-of-trim 'a child that forgets what a trim had detached'
 mutant fork '/^static void child/,/^}/ s/p->detached = 0;//' fork/child-of-trim 'a child in which a trim goes on'
 mutant fork 's/^  copse_cache_fork_child\(.*\);//' fork/child-of-spill 'a child that leaves the records of others'
