@@ -369,7 +369,7 @@ u64 copse_pool_trim(struct pool *p, u64 cooldown) {
   copse_lock_acquire(&p->lock);
   bool idle = p->frontier == 0, came_along = false;
   if (!idle) {
-    if (cooldown) p->tick++;
+    if (cooldown && ++p->tick == 0) p->tick = 1; /* 0: not since any */
     came_along = p->advised && (!cooldown || p->tick % cooldown == 0);
     p->marked = CHAIN_NONE;
   }
