@@ -57,6 +57,7 @@ copse_unit_tests += \
   tests/test_copse \
   tests/test_batch \
   tests/test_copse_resize \
+  tests/test_copse_refused \
   tests/test_copse_service \
   tests/test_walk \
   tests/test_walk_text \

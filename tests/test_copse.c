@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What copse.h says of allocating and freeing, sentence by sentence.  Resizing and batches: test_copse_resize.c; the rest:
- * test_copse_service.c. */
+/* What copse.h says of allocating and freeing, sentence by sentence.  Resizing: test_copse_resize.c; batches: test_copse_refused.c;
+ * the rest: test_copse_service.c. */
 #include "annotate.h"
 #include "balance.h"
 #include "random.h"
