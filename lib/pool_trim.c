@@ -241,10 +241,11 @@ static u64 next_locked(struct pool *p, enum sweep sweep, u64 from) {
   return CHAIN_NONE;
 }
 
-/* Where a sweep is: the next block, and how many slots of it are dealt with. */
+/* Where a sweep is: the next block, how many slots of it are dealt with, and which were chosen then. */
 struct position {
   u64 block;
   unsigned done;
+  u64 chosen;
 };
 
 /* Detaches the next batch.  Returns how many pieces there are of it. */
@@ -253,16 +254,17 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldo
   unsigned n = 0, seen = 0;
   u64 bytes = 0, begun = at->done ? at->block : CHAIN_NONE;
   while (n < PIECES && seen++ < 4 * PIECES) {
-    /* What was cut is gone on with, in whichever chain its rest stands by now. */
+    /* What was cut is gone on with, in whichever chain its rest stands by now: none of it may be warm any more, but have come along. */
     u64 from = at->done ? at->block : next_locked(p, sweep, at->block);
     at->block = from;
     if (from == CHAIN_NONE) break;
-    u64 mask = at->done ? idle_locked(p, from) & ~low_bits(at->done) : choose_locked(p, sweep, from, cooldown, pieces, n);
+    u64 chosen = at->done ? at->chosen : choose_locked(p, sweep, from, cooldown, pieces, n);
+    u64 mask = chosen & *pool_word(p, from) & ~low_bits(at->done);
     unsigned done = 64;
     if (p->slotwise && mask) mask = cut_locked(p, from, mask, TRIM_BATCH - min_u64(bytes, TRIM_BATCH), n == 0, &done);
     if (mask) n = detach_with_neighbours_locked(p, from, mask, pieces, n);
     bytes += count_bits(mask) * p->size;
-    *at = done < 64 ? (struct position){from, done} : (struct position){from + 1, 0};
+    *at = done < 64 ? (struct position){from, done, chosen} : (struct position){from + 1, 0, 0};
     if (done < 64 || batch_full(p, n, bytes, at->block)) break;
   }
   /* Only now: the blocks behind had to know of those before.  But not twice: of what was begun a part may have been refused. */
@@ -273,7 +275,7 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldo
 
 static u64 sweep(struct pool *p, enum sweep sweep, u64 cooldown) {
   struct piece pieces[PIECES];
-  struct position at = {0, 0};
+  struct position at = {0, 0, 0};
   u64 bytes = 0;
   do {
     copse_lock_acquire(&p->lock);

@@ -34,6 +34,35 @@ static void test_refused_part(void **state) {
   }
 }
 
+/* What may have come along on a huge page goes to the block's end, although the part before, with all that was warm, is bare by then. */
+static void test_what_came_along(void **state) {
+  (void)state;
+  const unsigned sizes[] = {40960, 65536, 81920, 131072, 1048576};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    begin(class_of_size(sizes[i]));
+    copse_vm_facts.huge = 2 * MB;
+    take_until(2 * 64);
+    shadow_put_all(&s);
+    s.pool->advised = true;
+    trim(0);
+    for (unsigned used = 0; used < 2; used++) {
+      if (used) {
+        /* A slot of the first block; its neighbour may have a part of a huge page by that. */
+        take_until(1);
+        shadow_put_all(&s);
+      } else {
+        /* None, but a neighbour's was. */
+        *pool_changed(s.pool, 1) |= 2;
+      }
+      u64 asked = *pool_changed(s.pool, 0);
+      assert_true(asked == 2 || (used && asked & 1));
+      assert_int_equal(trim(0), count_bits(asked) * 64 * s.pool->size);
+      assert_int_equal(trim_calls(0), 0);
+    }
+    end();
+  }
+}
+
 /* ---- pages that blocks share ---- */
 
 /* So many blocks that they end on a page. */
@@ -151,6 +180,7 @@ static void test_all_goes_though_two_trim(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(test_refused_part, clean_up),
+    cmocka_unit_test_teardown(test_what_came_along, clean_up),
     cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
     cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
     cmocka_unit_test_teardown(test_all_goes_though_two_trim, clean_up),
