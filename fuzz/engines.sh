@@ -29,8 +29,6 @@ build_engine() {
   shift 2
   flags=$(sanitizer_flags "$sanitizer") || return
   cover=-fsanitize=fuzzer-no-link
-  # The engine's counters are not atomic, which ThreadSanitizer reports of threads at once: then only what one thread does has some.
-  case $sanitizer-" $* " in thread-*threads_overlap*) cover+=" -fsanitize-coverage-allowlist=$top/fuzz/alone.list" ;; esac
   if [ "$engine" = afl ]; then
     cc=afl-clang-fast cxx=afl-clang-fast++ cover=
     export AFL_QUIET=1

@@ -9,7 +9,7 @@ fuzz_headers = fuzz/api.h fuzz/api_figures.h fuzz/api_service.h fuzz/balance.h f
 fuzz_programs = $(foreach n,$(fuzz_names),fuzz/fuzz_$(n) fuzz/fuzz_$(n)_instrumented)
 fuzz_family = malloc malloc_info malloc_stats
 
-EXTRA_DIST += $(fuzz_common_sources) $(fuzz_headers) $(fuzz_names:%=fuzz/fuzz_%.c) fuzz/mutator.c fuzz/mutator_afl.c fuzz/build.mk fuzz/quiet.list fuzz/alone.list \
+EXTRA_DIST += $(fuzz_common_sources) $(fuzz_headers) $(fuzz_names:%=fuzz/fuzz_%.c) fuzz/mutator.c fuzz/mutator_afl.c fuzz/build.mk fuzz/quiet.list \
   fuzz/options.dict fuzz/corpus fuzz/regress fuzz/LEDGER fuzz/README fuzz/mutants/list \
   fuzz/check-replay.sh fuzz/check-ledger.sh fuzz/ledger.sh fuzz/engines.sh fuzz/smoke.sh fuzz/long.sh fuzz/coverage.sh \
   fuzz/minimise.sh fuzz/mutants/run.sh fuzz/mutants/table.sh fuzz/ossfuzz.sh fuzz/check-ossfuzz.sh

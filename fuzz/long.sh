@@ -14,8 +14,7 @@ end=$(awk -v now="$(date +%s)" -v hours="${1:-8}" 'BEGIN { printf "%d", now + ho
 turn=${TURN_SECONDS:-600}
 build_engine libfuzzer address
 build_engine libfuzzer none
-build_engine libfuzzer thread NAMES="threads thread_lifecycle"
-build_engine libfuzzer thread NAMES=threads_overlap WORK="$work/libfuzzer-thread/alone"
+build_engine libfuzzer thread NAMES="threads threads_overlap thread_lifecycle"
 build_engine libfuzzer memory MODES=release
 engine=libFuzzer
 case ${FUZZ_CC-} in clang-*) engine+=" of ${FUZZ_CC/-/ }" ;; esac

@@ -11,15 +11,9 @@ work=$(mktemp -d "${WORK:-${TMPDIR:-/tmp}}/copse.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$OUT"
 case ${SANITIZER-address} in address | none) modes="release instrumented" ;; *) modes=release ;; esac
-names=()
-for file in "$top"/fuzz/fuzz_*.c; do
-  name=$(basename "$file" .c)
-  # The engine's own counters are not atomic: threads at once are a race of its, which ThreadSanitizer reports.
-  [ "${SANITIZER-} $name" = "thread fuzz_threads_overlap" ] || names+=("${name#fuzz_}")
-done
 
 make -s -j"$(nproc)" -f "$top/fuzz/build.mk" OUT="$work" CC="$CC" CXX="$CXX" CFLAGS="${CFLAGS-}" CXXFLAGS="${CXXFLAGS-}" \
-  LIB_FUZZING_ENGINE="$LIB_FUZZING_ENGINE" MODES="$modes" NAMES="${names[*]}"
+  LIB_FUZZING_ENGINE="$LIB_FUZZING_ENGINE" MODES="$modes"
 
 # zip_files ARCHIVE FOLDER...: their files, without their folders.
 zip_files() {
