@@ -6,7 +6,9 @@
 #include "pool.h"
 #include "region.h"
 #include "trim.h"
+#include "tunables.h"
 #include "tune.h"
+#include "vm.h"
 
 static uint64_t not_live(const struct copse_class_stats *c) {
   return c->quarantined + c->cached + c->free + c->detached + c->uncommitted + c->lost;
@@ -58,6 +60,9 @@ void balance_check(const struct model *const models[], size_t n, bool emptied) {
 void balance_reset(void) {
   for (const struct parameter *p = copse_parameters; p->name; p++)
     if (!p->early) expect(copse_tune_set(p->name, p->initial) == 0);
+  /* What is a peak is not for the inputs before to say; nor which pools have gone up and down. */
+  __atomic_store_n(&copse_vm_counters.mark, PEAK_STEP, __ATOMIC_RELAXED);
+  for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) p->given = p->retaken = p->patience = p->left_alone = 0;
 }
 
 /* Slots that never go: explicit huge pages are not given back, nor what lies between two of a pool. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The same threads, all at once: each has its own part of the input and its own model, and they pass allocations to one another
- * through a few places.  A finding may need more than one run to show again.
+ * through a few places.  An input may have the system refuse some of what a thread asks of it.  A finding may need more than one run
+ * to show again.
  */
 #include "api.h"
 #include "balance.h"
@@ -10,8 +11,10 @@
 #include "expect.h"
 #include "setup.h"
 #include "target.h"
+#include "vm_faults.h"
+#include <unistd.h>
 
-enum { PLACES = 16, PASS = API_KINDS, KINDS };
+enum { PLACES = 16, PASS = API_KINDS, REFUSE, KINDS };
 
 static struct model models[CREW];
 /* Allocations on their way. */
@@ -41,6 +44,36 @@ struct part {
   unsigned thread;
 };
 
+/* Which of this thread's next calls are refused, bit by bit.  A refused munmap would leave memory to nobody. */
+static __thread uint32_t refusals;
+static bool refuse(const struct vm_record *call) {
+  bool yes = refusals & 1 && call->kind != VM_MUNMAP;
+  refusals >>= 1;
+  if (yes) usleep(50); /* others go on meanwhile, and claim what is behind */
+  return yes;
+}
+static bool has_refusals(struct ops ops) {
+  struct op op;
+  while (op_next(&ops, &op))
+    if (op.kind % KINDS == REFUSE) return true;
+  return false;
+}
+
+/* Parameters that may change at any time, each in its range. */
+static void tune(const struct op *op) {
+  unsigned more = op->more;
+  switch (op->value % 8) {
+  case 0: copse_tune_set("depth_1k", 4 + more % 117); break;
+  case 1: copse_tune_set("recycler", more % 8); break;
+  case 2: copse_tune_set("peak_trim", more % 32); break;
+  case 3: copse_tune_set("cooldown", more % 4); break;
+  case 4: copse_tune_set("depth_1m", 1 + more % 120); break;
+  case 5: copse_tune_set("growth_min", (uint64_t)4096 << more % 4); break;
+  case 6: copse_tune_set("growth_max", (uint64_t)65536 << more % 8); break;
+  case 7: copse_tune_set("span_cache", (uint64_t)(more % 8) << 21); break;
+  }
+}
+
 static void work(void *argument) {
   struct part *part = argument;
   struct model *m = &models[part->thread];
@@ -51,10 +84,11 @@ static void work(void *argument) {
     /* Parameters are everybody's: a limit would fail requests of those who do not expect it; nor can others be kept from freeing. */
     if (kind == API_TUNE && op.which % 14 == 9) kind = API_TRIM;
     if (kind == API_COOLDOWN) kind = API_FREE_MANY;
-    /* Others may change what a tune has just set. */
-    if (kind == API_TUNE) copse_tune_set(op.value & 1 ? "recycler" : "depth_1k", op.value & 1 ? op.more % 8 : 4 + op.more % 117);
+    if (kind == API_TUNE) tune(&op);
+    else if (kind == REFUSE) refusals = op.value;
     else if (!api_do(m, &op, kind)) pass(m, &op);
   }
+  refusals = 0;
   model_check(m);
   copse_thread_flush();
 }
@@ -82,10 +116,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static struct part parts[CREW];
   void *arguments[CREW];
   struct model *all[CREW];
-  if (setup_reserve((uint64_t)1 << 36, 3)) tell_of_counters();
+  if (setup_reserve((uint64_t)1 << 36, 2)) {
+    tell_of_counters();
+    vm_faults_install();
+    vm_faults.refuse = refuse;
+    vm_faults.holes = false;
+  }
+  bool may_fail = has_refusals(ops_of(data, size));
   for (unsigned i = 0; i < CREW; i++) {
     model_clear(&models[i], ((uint64_t)i + 1) << 32);
     models[i].crowded = true;
+    models[i].may_fail = may_fail;
     parts[i] = (struct part){ops_of(data, size), i};
     arguments[i] = &parts[i];
     all[i] = &models[i];
