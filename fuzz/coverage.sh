@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Which lines and branches of lib/ the committed corpora and regressions reach: a table, and HTML in $FUZZ_WORK/coverage/html.  Release
-# and instrumented objects are counted as one: a line is covered where either ran it.
+# and instrumented objects, and instrumented ones under AddressSanitizer and ThreadSanitizer, are counted as one: a line is covered where
+# any of them ran it.
 # coverage.sh [PERCENT] fails where fewer lines are covered.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -13,18 +14,30 @@ mkdir -p "$out"
 find_tool() { command -v "$1-14" || command -v "$1"; }
 profdata=$(find_tool llvm-profdata) cov=$(find_tool llvm-cov)
 counted="-fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic -mllvm -runtime-counter-relocation"
-make -s -j"${jobs:-2}" -f "$top/fuzz/build.mk" OUT="$out" CC="${FUZZ_CC:-clang}" \
-  CFLAGS="-O1 -g $counted -Wno-unused-command-line-argument" LIB_FUZZING_ENGINE=
+# build SANITIZER DIRECTORY [VARIABLE=VALUE...]
+build() {
+  make -s -j"${jobs:-2}" -f "$top/fuzz/build.mk" OUT="$2" CC="${FUZZ_CC:-clang}" \
+    CFLAGS="-O1 -g $counted $(sanitizer_flags "$1") -Wno-unused-command-line-argument" LIB_FUZZING_ENGINE= "${@:3}"
+}
+build none "$out"
+# What the library tells a sanitizer is said where there is one: by a target of one thread, and one of several.
+told=(api threads)
+for sanitizer in address thread; do build "$sanitizer" "$out/$sanitizer" MODES=instrumented NAMES="${told[*]}"; done
 rm -f "$out"/*.profraw
 objects=()
+# replay NAME PROGRAM [ARGUMENT...]
+replay() {
+  local folders=("$top/fuzz/corpus/$1") program=${2#"$out/"}
+  [ ! -d "$top/fuzz/regress/$1" ] || folders+=("$top/fuzz/regress/$1")
+  # Counters are in the file itself (%c): those of children of fork, which end by _exit, are not lost.
+  LLVM_PROFILE_FILE=$out/${program//\//-}.%c%p.profraw timeout 300 "$2" "${folders[@]}" "${@:3}" >/dev/null
+  objects+=(-object "$2")
+}
 for name in "${names[@]}"; do
-  folders=("$top/fuzz/corpus/$name")
-  [ ! -d "$top/fuzz/regress/$name" ] || folders+=("$top/fuzz/regress/$name")
-  for program in "fuzz_$name" "fuzz_${name}_instrumented"; do
-    # Counters are in the file itself (%c): those of children of fork, which end by _exit, are not lost.
-    LLVM_PROFILE_FILE=$out/$program.%c%p.profraw timeout 300 "$out/$program" "${folders[@]}" "${@:2}" >/dev/null
-    objects+=(-object "$out/$program")
-  done
+  for program in "$out/fuzz_$name" "$out/fuzz_${name}_instrumented"; do replay "$name" "$program" "${@:2}"; done
+done
+for name in "${told[@]}"; do
+  for sanitizer in address thread; do replay "$name" "$out/$sanitizer/fuzz_${name}_instrumented" "${@:2}"; done
 done
 "$profdata" merge -sparse "$out"/*.profraw -o "$out/all.profdata"
 report() { "$cov" "$1" "${objects[@]:1}" -instr-profile "$out/all.profdata" "${@:2}"; }
