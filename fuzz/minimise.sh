@@ -16,7 +16,8 @@ trap 'rm -rf "$scratch"' EXIT
 corpus=$top/fuzz/corpus/$name
 mkdir -p "$scratch/all" "$corpus"
 for folder in "$corpus" "$@"; do
-  find "$folder" -type f -size -513c -exec cp {} "$scratch/all" \;
+  # An engine that is at work in one takes inputs away again.
+  find "$folder" -type f -size -513c -exec cp -t "$scratch/all" {} + 2>/dev/null || [ "$folder" != "$corpus" ]
 done
 # The control file of a merge says of each input, by its number, what it reaches.  Edges alone: how often each is passed would
 # take ten times as many inputs.
