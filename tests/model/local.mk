@@ -11,8 +11,8 @@ model_checker = \
 model_scenarios = \
   tests/model/self_litmus.c tests/model/self_stack.c \
   tests/model/library.c tests/model/users.c tests/model/recycler_scenarios.c tests/model/cache_scenarios.c \
-  tests/model/pool_scenarios.c tests/model/trim_scenarios.c tests/model/span_scenarios.c tests/model/start_scenarios.c \
-  tests/model/arena_scenarios.c tests/model/fork_scenarios.c
+  tests/model/pool_scenarios.c tests/model/pool_trim_scenarios.c tests/model/trim_scenarios.c tests/model/span_scenarios.c \
+  tests/model/start_scenarios.c tests/model/arena_scenarios.c tests/model/fork_scenarios.c
 model_headers = \
   tests/model/engine.h tests/model/expect.h tests/model/library.h tests/model/model.h tests/model/mutants.h tests/model/random.h tests/model/reference.h \
   tests/model/scenarios.h tests/model/search.h tests/model/sites.h tests/model/source.h tests/model/users.h
