@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two trims of a pool at once, each with a part of a page, or of a block.  When all threads are through and all is
- * free, one more trim leaves nothing that has a page.
+ * Two trims of a pool at once, each with a part of a page, or of a block; and a trim of a block in several parts.  When
+ * all threads are through and all is free, one more trim leaves nothing that has a page.
  */
 #include "library.h"
 #include "scenarios.h"
@@ -84,6 +84,7 @@ static void put_rest_trim(void) {
   put(34, slots);
   trim();
 }
+static void put_first(void) { put(0, 1); }
 static void take_put(void) {
   void *p;
   unsigned taken;
@@ -115,6 +116,19 @@ static void four_slots_half_free(void) {
   four_slots();
   put_a();
 }
+/* Two slots more than a trim detaches at a time. */
+static void above_batch(void) {
+  enum { SIZE = 128 << 10 };
+  in_use(SIZE, (unsigned)(TRIM_BATCH / SIZE) + 2);
+}
+static void above_batch_free(void) {
+  above_batch();
+  put(0, slots);
+}
+static void above_batch_but_one(void) {
+  above_batch();
+  put(1, slots);
+}
 
 /* ---- final checks ---- */
 
@@ -138,10 +152,13 @@ static void all_bare_cooled(void) {
   bare();
 }
 
-#define S(name_, setup_, final_, ...)                                                                                  \
+#define F(name_, once_, setup_, final_, ...)                                                                           \
   {                                                                                                                    \
-    .name = "pool/" name_, .once = library_up, .setup = setup_, .final = final_, .thread = { __VA_ARGS__ }             \
+    .name = "pool/" name_, .once = once_, .setup = setup_, .final = final_, .thread = { __VA_ARGS__ }                  \
   }
+#define S(name_, ...) F(name_, library_up, __VA_ARGS__)
+/* In the least region that one arena has there is no block above a batch. */
+#define L(name_, ...) F(name_, library_up_arenas, __VA_ARGS__)
 const struct scenario pool_trim_scenarios[] = {
     S("trims-share-page", two_blocks, all_bare, put_a_trim, put_b_trim),
     S("trims-share-page-four", four_blocks_a_page, all_bare, put_even_trim, put_odd_trim),
@@ -150,5 +167,7 @@ const struct scenario pool_trim_scenarios[] = {
     S("trims-share-block", block_of_runs, all_bare, put_most_trim, put_rest_trim),
     S("slotwise-trims-share-page", four_slots, all_bare, put_a_trim, put_b_trim),
     S("slotwise-trims-share-page-used", four_slots_half_free, all_bare, trim, put_b_trim, take_put),
+    L("trim-in-parts-against-put", above_batch_but_one, all_bare, trim, put_first),
+    L("trim-in-parts-against-take-put", above_batch_free, all_bare, trim, take_put),
     {.name = NULL},
 };
