@@ -20,6 +20,12 @@ static void clean(void) {
   for (int i = 0; i < MODEL_THREADS; i++) spans[i] = NULL;
 }
 
+/* The handlers are registered, and copse is not up. */
+static void registered(void) {
+  library_before_start();
+  copse_fork_register();
+}
+
 /* ---- the parent's side ---- */
 
 static void fork_bare(void) {
@@ -34,6 +40,21 @@ static void forker(void) {
   give();
   wrap_fork.parent();
 }
+/* Another library's handler is the first to allocate. */
+static void begin_and_start(void) {
+  wrap_fork.prepare();
+  take();
+  check(copse_started());
+}
+static void starter(void) {
+  begin_and_start();
+  give();
+  wrap_fork.parent();
+}
+static void user(void) {
+  take();
+  give();
+}
 static void span_user(void) { check((spans[model_thread()] = copse_span_alloc(4096, 1, false))); }
 static void trimmer(void) { copse_pool_trim(&copse_pools[class], 0); }
 
@@ -47,6 +68,14 @@ static void child(void) {
   wrap_fork.child();
   take();
   give();
+}
+static void child_that_started(void) {
+  begin_and_start();
+  records[0] = cache_of_thread();
+  model_survive();
+  wrap_fork.child();
+  give();
+  trimmer();
 }
 /* With a record that the child's thread was never given. */
 static void child_without_record(void) {
@@ -93,6 +122,14 @@ static void put_and_trim(void) {
   become();
   give();
   copse_pool_trim(&copse_pools[class], 0);
+}
+/* As soon as there is one. */
+static void take_from_pool(void) {
+  void *p;
+  unsigned taken;
+  if (!copse_started()) return;
+  busy[model_thread()] = 1;
+  check(copse_pool_take(&copse_pools[class], 1, &p, &taken) == POOL_TAKEN);
 }
 static void span_take_give(void) {
   u64 *p = copse_span_alloc(4096, 1, false);
@@ -234,6 +271,7 @@ const struct scenario fork_scenarios[] = {
     P("against-span", forker, span_user),
     P("two-forks", fork_bare, fork_bare),
     P("two-forks-that-allocate", forker, forker),
+    {F("starts", registered, fresh, distinct, starter, user)},
     C("of-take-give", one_each, child, take_give),
     C("of-give", one_each, child, give_two),
     C("of-refill", fresh, child, take_one),
@@ -258,6 +296,7 @@ const struct scenario fork_scenarios[] = {
     C("that-trims", brimming, child_that_trims, give_one),
     {F("child-without-record", library_up, brimming, whole_without_record, child_without_record, give_one),
      .forks = true},
+    {F("child-that-started", registered, fresh, whole, child_that_started, take_from_pool), .forks = true},
     C("of-span-take-give", fresh, child_span, span_take_give),
     C("of-span-give", span_each, child_span, span_give),
     C("of-span-grow", span_each, child_span, span_grow),
