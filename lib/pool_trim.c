@@ -69,32 +69,34 @@ static u64 idle_locked(struct pool *p, u64 block) {
   return free == ~(u64)0 ? free : 0;
 }
 
-/* Whether all blocks that have a part of the page that this byte of the pool is on are free, and none is wanted back. */
+/* Whether all blocks that have a part of the page that this byte of the pool is on are free, not all bare, and none is wanted back. */
 static bool forgotten_locked(struct pool *p, u64 byte) {
   struct slot_range on = blocks_between(64 * p->size, byte, byte + 1);
-  bool all = on.to <= pool_known(p);
-  for (u64 block = on.from; block < on.to && all; block++)
+  bool all = on.to <= pool_known(p), warm = false;
+  for (u64 block = on.from; block < on.to && all; block++) {
     all = *pool_word(p, block) == ~(u64)0 && !due_locked(p, block, 0) && !backed_huge(p, block);
-  return all;
+    warm = warm || !bare_locked(p, block);
+  }
+  return all && warm;
 }
 
 /*
- * Whether something of what is returned stays although the page it is on could go by now: while this trim had its slots another one
- * had, and returned, the rest of that page, or of the block, and neither knew of all of it.
+ * Whether something on the pages of what was returned stays although it could go by now: while this trim had its slots another one
+ * had, and returned, the rest of a page, or of the block, and neither knew of all of it.
  */
-static bool missed_locked(struct pool *p, const struct piece *piece, u64 bare) {
-  u64 block = piece->block, free = *pool_word(p, block), bytes = 64 * p->size, unit = pool_unit(p);
+static bool missed_locked(struct pool *p, const struct piece *piece) {
+  u64 block = piece->block, mask = piece->mask, free = *pool_word(p, block), bytes = 64 * p->size, unit = pool_unit(p);
   if (p->slotwise) {
-    u64 stays = piece->mask & ~bare, others = free & ~*pool_bare(p, block) & ~piece->mask;
+    u64 warm = free & ~*pool_bare(p, block), others = free & ~mask;
     for (unsigned at = 0; at < 64; at += (unsigned)unit) {
       u64 pages = low_bits((unsigned)unit) << at;
-      if (stays & pages && others & pages) return true;
+      if (warm & pages && mask & pages && others & pages) return true;
     }
     return false;
   }
-  if (free != ~(u64)0 || bare == ~(u64)0) return false;
-  if (piece->mask != ~(u64)0) return true;
-  return (!(bare & 1) && forgotten_locked(p, block * bytes)) || (!(bare >> 63) && forgotten_locked(p, (block + 1) * bytes - 1));
+  if (mask != ~(u64)0) return (mask << 1 | mask >> 1) & free & ~mask;
+  if (free != ~(u64)0) return false;
+  return (!(piece->bare & 1) && forgotten_locked(p, block * bytes)) || (!(piece->bare >> 63) && forgotten_locked(p, (block + 1) * bytes - 1));
 }
 
 static void return_locked(struct pool *p, const struct piece *piece) {
@@ -104,18 +106,17 @@ static void return_locked(struct pool *p, const struct piece *piece) {
   remove_locked(p, piece->block);
   *word |= piece->mask;
   u64 bare = piece->bare | piece->was_bare;
-  if (piece->refused || missed_locked(p, piece, bare)) *pool_changed(p, piece->block) |= (u64)1 << (piece->block & 63);
   if (p->slotwise) {
     *pool_bare(p, piece->block) |= bare;
   } else if (piece->mask != ~(u64)0 || bare != ~(u64)0) {
     bare = 0;
   }
   copse_vm_uncharge(count_bits(bare & ~piece->was_bare) * p->size);
-  if (bare && !p->slotwise) {
+  if (bare && !p->slotwise)
     chain_set(&p->chains[BARE], piece->block);
-    return;
-  }
-  copse_pool_place_locked(p, piece->block);
+  else
+    copse_pool_place_locked(p, piece->block);
+  if (piece->refused || missed_locked(p, piece)) *pool_changed(p, piece->block) |= (u64)1 << (piece->block & 63);
 }
 
 static void detach_locked(struct pool *p, u64 block, u64 mask, struct piece *piece) {

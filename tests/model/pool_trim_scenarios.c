@@ -75,6 +75,14 @@ static void put_odd_trim(void) {
   for (unsigned i = BLOCK; i < slots; i += 2 * BLOCK) put(i, i + BLOCK);
   trim();
 }
+static void put_block_0_trim(void) {
+  put(0, BLOCK);
+  trim();
+}
+static void put_block_1_trim(void) {
+  put(BLOCK, 2 * BLOCK);
+  trim();
+}
 /* Of a block in two parts, with a page in both. */
 static void put_most_trim(void) {
   put(0, 34);
@@ -84,7 +92,16 @@ static void put_rest_trim(void) {
   put(34, slots);
   trim();
 }
+/* All but the last page of it. */
+static void put_middle_trim(void) {
+  put(34, slots - 4);
+  trim();
+}
 static void put_first(void) { put(0, 1); }
+static void put_first_trim(void) {
+  put_first();
+  trim();
+}
 static void take_put(void) {
   void *p;
   unsigned taken;
@@ -109,12 +126,38 @@ static void two_blocks_of_two_ages(void) {
   put_b();
 }
 static void four_blocks_a_page(void) { in_use(16, 4 * BLOCK); }
+/* Two of them are in use, the others, on the same page, are bare. */
+static void four_blocks_half_bare(void) {
+  four_blocks_a_page();
+  put(0, slots);
+  trim();
+  take(2 * BLOCK);
+}
+/* A bare block has a part of a page with the one before it and with the one behind. */
+static void block_bare_between(void) {
+  in_use(48, 4 * BLOCK);
+  put(0, 3 * BLOCK);
+  trim();
+  take(BLOCK);
+  check(slot[2 * BLOCK]); /* which was warm: the fourth one has a part of its last page */
+  take(BLOCK);
+  check(slot[0]);
+}
 static void block_of_runs(void) { in_use(1024, BLOCK); }
 /* Slots of a page and a quarter: the middle one of five pages has an end of each half. */
 static void four_slots(void) { in_use(5120, 4); }
 static void four_slots_half_free(void) {
   four_slots();
   put_a();
+}
+static void slot_bare_between(void) {
+  four_slots();
+  put(0, 3);
+  trim();
+  take(1);
+  check(slot[2]);
+  take(1);
+  check(slot[0]);
 }
 /* Two slots more than a trim detaches at a time. */
 static void above_batch(void) {
@@ -132,18 +175,25 @@ static void above_batch_but_one(void) {
 
 /* ---- final checks ---- */
 
+static void zero(unsigned n) {
+  for (unsigned i = 0; i < n; i++) check(*(u64 *)pool_address(pool(), i) == 0);
+  /* And none of it is asked for again. */
+  check(copse_pool_trim(pool(), 0) == 0);
+}
 static void bare(void) {
   struct pool_count c;
   copse_pool_count(pool(), &c);
   check(c.free == slots && c.bare == slots);
-  for (unsigned i = 0; i < slots; i++) check(*(u64 *)pool_address(pool(), i) == 0);
-  /* And none of it is asked for again. */
-  check(copse_pool_trim(pool(), 0) == 0);
+  zero(slots);
   conserved(class);
 }
 static void all_bare(void) {
   trim();
   bare();
+}
+static void zero_but_last_page(void) {
+  trim();
+  zero(slots - 4);
 }
 /* What came free by now is old enough for the second one. */
 static void all_bare_cooled(void) {
@@ -165,6 +215,10 @@ const struct scenario pool_trim_scenarios[] = {
     S("trims-share-page-used", two_blocks_half_free, all_bare, trim, put_b_trim, take_put),
     S("trims-share-page-cooling", two_blocks_of_two_ages, all_bare_cooled, trim_cooling, trim_cooling),
     S("trims-share-block", block_of_runs, all_bare, put_most_trim, put_rest_trim),
+    S("trims-share-run", block_of_runs, zero_but_last_page, put_most_trim, put_middle_trim),
+    S("trims-share-page-bare", four_blocks_half_bare, all_bare, put_block_0_trim, put_block_1_trim),
+    S("trims-share-page-bare-between", block_bare_between, all_bare, put_block_0_trim, put_b_trim),
+    S("slotwise-trims-share-page-bare", slot_bare_between, all_bare, put_b_trim, put_first_trim),
     S("slotwise-trims-share-page", four_slots, all_bare, put_a_trim, put_b_trim),
     S("slotwise-trims-share-page-used", four_slots_half_free, all_bare, trim, put_b_trim, take_put),
     L("trim-in-parts-against-put", above_batch_but_one, all_bare, trim, put_first),
