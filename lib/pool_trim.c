@@ -265,7 +265,8 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldo
     if (p->slotwise && mask) mask = cut_locked(p, from, mask, TRIM_BATCH - min_u64(bytes, TRIM_BATCH), n == 0, &done);
     if (mask) n = detach_with_neighbours_locked(p, from, mask, pieces, n);
     bytes += count_bits(mask) * p->size;
-    *at = done < 64 ? (struct position){from, done, chosen} : (struct position){from + 1, 0, 0};
+    /* Where there was no room for anything of it, it is begun with the next batch. */
+    *at = done < 64 ? (struct position){from, mask ? done : 0, chosen} : (struct position){from + 1, 0, 0};
     if (done < 64 || batch_full(p, n, bytes, at->block)) break;
   }
   /* Only now: the blocks behind had to know of those before.  But not twice: of what was begun a part may have been refused. */

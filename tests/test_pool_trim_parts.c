@@ -63,6 +63,20 @@ static void test_what_came_along(void **state) {
   }
 }
 
+/* A batch has room for the first part of a block, which holds nothing that is to go, and not for the next: nor is that asked for twice. */
+static void test_nothing_of_the_first_part(void **state) {
+  (void)state;
+  begin(class_of_size(5120));
+  copse_tunables.huge = 0;
+  take_until(8 * 64);
+  /* Almost 2 MB, and behind it two slots that do not fit, with a page between those in use. */
+  put_range(0, 6 * 64 + 24);
+  put_range(7 * 64 + 5, 7 * 64 + 7);
+  assert_int_equal(trim(0), (6 * 64 + 24) * s.pool->size + 4096);
+  assert_int_equal(trim_calls(0), 0);
+  end();
+}
+
 /* ---- pages that blocks share ---- */
 
 /* So many blocks that they end on a page. */
@@ -181,6 +195,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(test_refused_part, clean_up),
     cmocka_unit_test_teardown(test_what_came_along, clean_up),
+    cmocka_unit_test_teardown(test_nothing_of_the_first_part, clean_up),
     cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
     cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
     cmocka_unit_test_teardown(test_all_goes_though_two_trim, clean_up),
