@@ -80,7 +80,7 @@ struct pool {
   u64 used;           /* blocks below which each has been in use */
   u64 given, retaken; /* slots that trims at peaks gave back, and that came into use again, since it was last left alone */
   u64 patience, left_alone; /* peaks to leave it alone for, and those of them to come */
-  u64 marked;         /* which huge page of the system's was marked last since the last trim; CHAIN_NONE: none */
+  u64 marked;         /* which huge page of the system's is marked, all of it, as it was last; CHAIN_NONE: none is known to be */
 } __attribute__((aligned(APART)));
 
 /* By region. */

@@ -179,6 +179,7 @@ static unsigned detach_with_neighbours_locked(struct pool *p, u64 block, u64 mas
 static void settle_locked(struct pool *p, u64 block) {
   *pool_changed(p, block) &= ~((u64)1 << (block & 63));
   if (block < p->since_ready) p->since[block] = 0;
+  p->marked = CHAIN_NONE; /* it may be one of those */
 }
 
 /*
@@ -359,7 +360,6 @@ static bool left_alone_locked(struct pool *p) {
 u64 copse_pool_trim_freed(struct pool *p) {
   copse_lock_acquire(&p->lock);
   bool idle = p->frontier == 0 || left_alone_locked(p);
-  if (!idle) p->marked = CHAIN_NONE;
   copse_lock_release(&p->lock);
   if (idle) return 0;
   u64 bytes = sweep_freed(p, 0);
@@ -375,7 +375,6 @@ u64 copse_pool_trim(struct pool *p, u64 cooldown) {
   if (!idle) {
     if (cooldown && ++p->tick == 0) p->tick = 1; /* 0: not since any */
     came_along = p->advised && (!cooldown || p->tick % cooldown == 0);
-    p->marked = CHAIN_NONE;
   }
   copse_lock_release(&p->lock);
   if (idle) return 0;

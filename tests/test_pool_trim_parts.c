@@ -77,6 +77,39 @@ static void test_nothing_of_the_first_part(void **state) {
   end();
 }
 
+static void use(u64 slots) {
+  take_until(slots);
+  shadow_put_all(&s);
+}
+
+/* The first of two batches is under way: what the second one holds is used, and a block behind it that was bare. */
+static void use_behind(void) {
+  meanwhile = NULL;
+  use(64 * 128 + 1);
+}
+
+/*
+ * Part of a huge page is used while a trim is under way, and goes with that trim, as what may have come along does: when it is used again
+ * so much may come along again.
+ */
+static void test_comes_along_twice(void **state) {
+  (void)state;
+  begin(class_of_size(64));
+  copse_vm_facts.huge = 2 * MB;
+  use(64 * 1024);
+  s.pool->advised = true;
+  trim(0);
+  use(1);
+  u64 whole = trim(0);
+  use(64 * 256);
+  meanwhile = use_behind;
+  trim(0);
+  assert_int_equal(count_of(s.pool).bare, count_of(s.pool).free);
+  use(1);
+  assert_int_equal(trim(0), whole);
+  end();
+}
+
 /* ---- pages that blocks share ---- */
 
 /* So many blocks that they end on a page. */
@@ -196,6 +229,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_refused_part, clean_up),
     cmocka_unit_test_teardown(test_what_came_along, clean_up),
     cmocka_unit_test_teardown(test_nothing_of_the_first_part, clean_up),
+    cmocka_unit_test_teardown(test_comes_along_twice, clean_up),
     cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
     cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
     cmocka_unit_test_teardown(test_all_goes_though_two_trim, clean_up),
