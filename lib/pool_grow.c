@@ -126,6 +126,7 @@ void copse_pool_publish_locked(struct pool *p, const struct growth *g, u64 huge_
     p->ready = g->ready_to;
   }
   p->advised |= g->advised;
+  p->marked = CHAIN_NONE; /* what is fresh may be on the same huge page */
   if (huge_bytes) {
     /* One range that only grows: what lies between two backed parts counts as backed. */
     if (p->huge.to == 0) p->huge.from = g->range.from;

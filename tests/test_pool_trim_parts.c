@@ -110,6 +110,20 @@ static void test_comes_along_twice(void **state) {
   end();
 }
 
+/* Of the huge page that a pool ends in a part is used; it grows, and what is fresh may come along with what is used next. */
+static void test_fresh_comes_along(void **state) {
+  (void)state;
+  begin(class_of_size(1024));
+  copse_vm_facts.huge = 2 * MB;
+  copse_tunables.growth_min = copse_tunables.growth_max = MB;
+  use(1);
+  s.pool->advised = true;
+  u64 first = s.pool->frontier, block = 64 * s.pool->size, start = (uptr)s.pool->start;
+  use(first + 1);
+  assert_int_equal(trim(0), round_up(round_up(start + 1, 2 * MB) - start, block));
+  end();
+}
+
 /* ---- pages that blocks share ---- */
 
 /* So many blocks that they end on a page. */
@@ -230,6 +244,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_what_came_along, clean_up),
     cmocka_unit_test_teardown(test_nothing_of_the_first_part, clean_up),
     cmocka_unit_test_teardown(test_comes_along_twice, clean_up),
+    cmocka_unit_test_teardown(test_fresh_comes_along, clean_up),
     cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
     cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
     cmocka_unit_test_teardown(test_all_goes_though_two_trim, clean_up),
