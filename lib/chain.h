@@ -28,6 +28,11 @@ static inline bool chain_has(const struct chain *c, u64 block) {
   return bit_tree_has(chain_tree(c, block), (unsigned)block & (BIT_TREE_SIZE - 1));
 }
 
+/* Which are in the set of the 64 blocks that this one is among, a bit each. */
+static inline u64 chain_word(const struct chain *c, u64 block) {
+  return chain_tree(c, block)->leaf[(block & (BIT_TREE_SIZE - 1)) >> 6];
+}
+
 static inline void chain_set(struct chain *c, u64 block) {
   bit_tree_set(chain_tree(c, block), (unsigned)block & (BIT_TREE_SIZE - 1));
   if (unlikely(block >> BIT_TREE_BITS)) bit_tree_set(c->trees, (unsigned)(block >> BIT_TREE_BITS));

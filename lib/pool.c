@@ -121,17 +121,20 @@ static u64 lowest_bits_of(u64 set, unsigned n) {
 }
 
 /*
- * The first touch of a block may bring in a huge page, and with it memory for all that lies on it: it is marked as changed, so that
- * a trim asks for it.  Several bare blocks in a row are marked at once.
+ * The first touch of a block may bring in a huge page, and with it memory for all that lies on it: that is marked as changed, so that
+ * a trim asks for it.  Several blocks in a row are marked at once.
+ * When it is taken (`all`) with what a trim has at the moment; else what is bare, for what is not waits for its cooldown.
  */
-static void mark_huge_locked(struct pool *p, u64 block) {
+static void mark_huge_locked(struct pool *p, u64 block, bool all) {
   u64 huge = copse_vm_facts.huge, bytes = 64 * p->size;
   uptr start = (uptr)p->start, low = round_down(start + block * bytes, huge), high = round_up(start + (block + 1) * bytes, huge);
   if (p->marked == low && high - low == huge) return;
   p->marked = low;
   u64 from = low > start ? (low - start) / bytes : 0, to = min_u64((high - start + bytes - 1) / bytes, pool_known(p));
-  for (; from < to; from = round_down(from, 64) + 64)
-    *pool_changed(p, from) |= low_bits((unsigned)min_u64(to - round_down(from, 64), 64)) & ~low_bits((unsigned)(from & 63));
+  for (; from < to; from = round_down(from, 64) + 64) {
+    u64 those = low_bits((unsigned)min_u64(to - round_down(from, 64), 64)) & ~low_bits((unsigned)(from & 63));
+    *pool_changed(p, from) |= all ? those : those & chain_word(&p->chains[BARE], from);
+  }
 }
 
 /* Slots of one block, on their way. */
@@ -171,7 +174,7 @@ static unsigned gather_locked(struct pool *p, unsigned n, struct gathered g[64],
       if (block < p->used) p->retaken += p->slotwise ? count_bits(take) : 64;
       else p->used = block + 1;
       if (p->slotwise) *pool_bare(p, block) &= ~take;
-      if (p->advised) mark_huge_locked(p, block);
+      if (p->advised) mark_huge_locked(p, block, true);
     }
     *word = free & ~take;
     /* It stays where it is if it is a partial block that remains one, or a slotwise one with more of the same. */
@@ -252,24 +255,26 @@ enum pool_outcome copse_pool_take_one(struct pool *p, void **out, bool *zero) {
 
 /* A block had none free, or has all free now, or notes which of its free slots are bare: it may change its chain. */
 static void move_locked(struct pool *p, u64 block, u64 before, u64 after) {
+  bool warm = false;
   if (unlikely(p->slotwise)) {
     must(!(*pool_bare(p, block) & (before ^ after)));
+    warm = (before & ~*pool_bare(p, block)) != 0;
     /* Now it has warm slots, and has had a free just now: young. */
-    if (before & ~*pool_bare(p, block)) {
+    if (warm) {
       if (chain_has(pool_young(p), block)) return;
       chain_clear(pool_old(p), block);
     } else if (before) {
       chain_clear(&p->chains[BARE], block);
     }
     chain_set(pool_young(p), block);
-    return;
-  }
-  if (before == 0) {
+  } else if (before == 0) {
     copse_pool_place_locked(p, block);
   } else if (after == ~(u64)0) {
     chain_clear(&p->chains[PARTIAL], block);
     chain_set(pool_young(p), block);
   }
+  /* It may have been touched only after a trim had asked for what had come along. */
+  if (p->advised && !warm && (p->slotwise || after == ~(u64)0)) mark_huge_locked(p, block, false);
 }
 
 /* What it looks at in the pool is handed in, since a store to a word might change it for all the compiler knows. */

@@ -124,6 +124,28 @@ static void test_fresh_comes_along(void **state) {
   end();
 }
 
+/* What is used is touched only after a trim has asked for what may have come along: it is asked for again when that is free. */
+static void test_touched_late(void **state) {
+  (void)state;
+  const unsigned sizes[] = {80, 1024, 4096, 20480};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    begin(class_of_size(sizes[i]));
+    copse_vm_facts.huge = 2 * MB;
+    use(4 * MB / s.pool->size);
+    s.pool->advised = true;
+    trim(0);
+    use(1);
+    u64 whole = trim(0);
+    take_until(1);
+    assert_in_range(trim(0), MB, 4 * MB);
+    assert_int_equal(trim_calls(0), 0);
+    shadow_put_all(&s);
+    assert_int_equal(trim(0), whole);
+    assert_int_equal(trim_calls(0), 0);
+    end();
+  }
+}
+
 /* ---- pages that blocks share ---- */
 
 /* So many blocks that they end on a page. */
@@ -245,6 +267,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_nothing_of_the_first_part, clean_up),
     cmocka_unit_test_teardown(test_comes_along_twice, clean_up),
     cmocka_unit_test_teardown(test_fresh_comes_along, clean_up),
+    cmocka_unit_test_teardown(test_touched_late, clean_up),
     cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
     cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
     cmocka_unit_test_teardown(test_all_goes_though_two_trim, clean_up),
