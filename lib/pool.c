@@ -128,8 +128,9 @@ static u64 lowest_bits_of(u64 set, unsigned n) {
 static void mark_huge_locked(struct pool *p, u64 block, bool all) {
   u64 huge = copse_vm_facts.huge, bytes = 64 * p->size;
   uptr start = (uptr)p->start, low = round_down(start + block * bytes, huge), high = round_up(start + (block + 1) * bytes, huge);
-  if (p->marked == low && high - low == huge) return;
-  p->marked = low;
+  /* The lowest bit: all of it is. */
+  if ((p->marked & ~(u64)1) == low && (p->marked & 1 || !all) && high - low == huge) return;
+  p->marked = low | all;
   u64 from = low > start ? (low - start) / bytes : 0, to = min_u64((high - start + bytes - 1) / bytes, pool_known(p));
   for (; from < to; from = round_down(from, 64) + 64) {
     u64 those = low_bits((unsigned)min_u64(to - round_down(from, 64), 64)) & ~low_bits((unsigned)(from & 63));

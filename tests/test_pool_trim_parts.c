@@ -146,6 +146,27 @@ static void test_touched_late(void **state) {
   }
 }
 
+/* What was marked for a slot that came free, the bare blocks alone, is not all of a huge page: that is marked when a bare slot is taken. */
+static void test_taken_behind_a_put(void **state) {
+  (void)state;
+  begin(class_of_size(5120));
+  copse_vm_facts.huge = 2 * MB;
+  take_until(3 * 64);
+  s.pool->advised = true;
+  put_range(0, 10); /* the last of them stays warm, for its page is not free */
+  put_range(2 * 64, 3 * 64);
+  trim(0);
+  assert_int_equal(*pool_changed(s.pool, 0), 0);
+  put_range(64, 65);
+  assert_int_equal(*pool_changed(s.pool, 0), 6);
+  u64 live = s.live, warm = count_of(s.pool).free - count_of(s.pool).bare;
+  take_until(live + warm);
+  assert_int_equal(*pool_changed(s.pool, 0), 6);
+  take_until(live + warm + 1);
+  assert_int_equal(*pool_changed(s.pool, 0), 7);
+  end();
+}
+
 /* ---- pages that blocks share ---- */
 
 /* So many blocks that they end on a page. */
@@ -268,6 +289,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_comes_along_twice, clean_up),
     cmocka_unit_test_teardown(test_fresh_comes_along, clean_up),
     cmocka_unit_test_teardown(test_touched_late, clean_up),
+    cmocka_unit_test_teardown(test_taken_behind_a_put, clean_up),
     cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
     cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
     cmocka_unit_test_teardown(test_all_goes_though_two_trim, clean_up),
