@@ -111,3 +111,9 @@ void copse_fork_register(void) {
   /* release: pairs with the acquire above: who sees it need not register them itself. */
   store_release(&registered, true);
 }
+
+/*
+ * Before the first call, which may come in another library's handler: what is registered there is not run in that fork, whose child
+ * would find locks as other threads had them.
+ */
+__attribute__((constructor)) static void register_early(void) { copse_fork_register(); }

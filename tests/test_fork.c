@@ -100,6 +100,21 @@ FRESH(from_threads_with_a_cache_and_without) {
 
 /* ---- handlers of others ---- */
 
+/* Registered before ours, which a constructor registers. */
+static struct {
+  void (*prepare)(void), (*parent)(void), (*child)(void);
+} early;
+static void early_prepare(void) {
+  if (early.prepare) early.prepare();
+}
+static void early_parent(void) {
+  if (early.parent) early.parent();
+}
+static void early_child(void) {
+  if (early.child) early.child();
+}
+__attribute__((constructor(101))) static void register_before_ours(void) { pthread_atfork(early_prepare, early_parent, early_child); }
+
 static unsigned ran[3];
 static void *from_handlers[3][200];
 static bool reclaimed_before_later_handlers;
@@ -153,7 +168,9 @@ static bool no_handler_may_allocate(void) {
 FRESH(handlers_registered_before_ours) {
   if (no_handler_may_allocate()) return;
   static struct worker w[3];
-  CHECK(pthread_atfork(in_prepare, in_parent, after_fork_in_child) == 0);
+  early.prepare = in_prepare;
+  early.parent = in_parent;
+  early.child = after_fork_in_child;
   for (unsigned t = 0; t < 3; t++) {
     worker_start(&w[t]);
     worker_do(&w[t], take_and_give, &others[t]);
@@ -196,9 +213,9 @@ FRESH(a_first_call_in_a_handler) {
     return;
   }
   static struct worker forker;
-  /* Before copse has registered its own, so that this one runs behind that. */
-  CHECK(copse_tune_set("arenas", ARENAS_MOST) == 0 && pthread_atfork(first_in_prepare, NULL, NULL) == 0);
+  CHECK(copse_tune_set("arenas", ARENAS_MOST) == 0);
   if (no_handler_may_allocate()) return;
+  early.prepare = first_in_prepare;
   copse_free(copse_alloc(100), 100);
   worker_start(&looker);
   worker_start(&forker);
@@ -213,24 +230,37 @@ FRESH(a_first_call_in_a_handler) {
   worker_end(&looker);
 }
 
-/* A start that was refused has registered the handlers; where the next is made in a handler of another's, its locks are held too. */
+static bool no_handler_may_start(void) {
+  if (UNDER_MSAN) left_out("MemorySanitizer holds locks of its own through the handlers, which the allocation wants");
+  return UNDER_MSAN;
+}
+
+/* The very first call is made in a handler that runs behind ours: the locks that come with it are held too. */
 FRESH(a_start_in_a_handler) {
-  if (UNDER_MSAN) {
-    left_out("MemorySanitizer holds locks of its own through the handlers, which the allocation wants");
-    return;
-  }
+  if (no_handler_may_start()) return;
   static struct worker forker;
-  CHECK(pthread_atfork(first_in_prepare, NULL, NULL) == 0);
+  early.prepare = first_in_prepare;
   worker_start(&looker);
   worker_start(&forker);
-  vm_faults_install();
-  vm_faults_fail_from(VM_MMAP, 1);
-  CHECK(!copse_alloc(100) && !copse_started());
-  vm_faults_remove();
   worker_do(&forker, fork_and_use, NULL);
   CHECK(copse_started() && not_held == 0);
   check_and_use();
   worker_end(&forker);
+  worker_end(&looker);
+}
+
+/* Or in one that runs before ours: as in any other fork all locks are held by then. */
+static void look_in_prepare(void) { worker_do(&looker, look_at_locks, NULL); }
+static void first_of_all(void) { copse_free(copse_alloc(100), 100); }
+FRESH(a_start_before_our_handler) {
+  if (no_handler_may_start()) return;
+  early.prepare = look_in_prepare;
+  CHECK(pthread_atfork(first_of_all, NULL, NULL) == 0);
+  worker_start(&looker);
+  CHECK(!copse_started());
+  in_child(check_and_use);
+  CHECK(copse_started() && not_held == 0);
+  check_and_use();
   worker_end(&looker);
 }
 
@@ -288,6 +318,7 @@ int main(void) {
     cmocka_unit_test(handlers_registered_before_ours),
     cmocka_unit_test(a_first_call_in_a_handler),
     cmocka_unit_test(a_start_in_a_handler),
+    cmocka_unit_test(a_start_before_our_handler),
     cmocka_unit_test(handlers_registered_after_ours),
     cmocka_unit_test(handlers_registered_twice),
   };
