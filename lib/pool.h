@@ -80,7 +80,8 @@ struct pool {
   u64 used;           /* blocks below which each has been in use */
   u64 given, retaken; /* slots that trims at peaks gave back, and that came into use again, since it was last left alone */
   u64 patience, left_alone; /* peaks to leave it alone for, and those of them to come */
-  u64 marked;         /* which huge page of the system's is marked, all of it, as it was last; CHAIN_NONE: none is known to be */
+  u64 marked;         /* the first block of the huge page that was marked last, with bit 0 where all of it was, not its bare blocks
+                         alone; CHAIN_NONE: none is known to be marked */
 } __attribute__((aligned(APART)));
 
 /* By region. */

@@ -94,7 +94,7 @@ static bool missed_locked(struct pool *p, const struct piece *piece) {
     }
     return false;
   }
-  if (mask != ~(u64)0) return (mask << 1 | mask >> 1) & free & ~mask;
+  if (mask != ~(u64)0) return ((mask & low_bits(63)) << 1 | mask >> 1) & free & ~mask;
   if (free != ~(u64)0) return false;
   return (!(piece->bare & 1) && forgotten_locked(p, block * bytes)) || (!(piece->bare >> 63) && forgotten_locked(p, (block + 1) * bytes - 1));
 }
