@@ -291,7 +291,7 @@ static void test_refused_beside_huge_pages(void **state) {
   for (u64 i = 0; i < vm_faults.calls[VM_ANY]; i++) {
     const struct vm_record *r = &vm_faults.log[i];
     char *from = r->address;
-    undone = undone || (r->kind == VM_MMAP && from <= huge && from + r->length >= huge + 2 * MB && r->protection == 0);
+    undone = undone || (r->kind == VM_MMAP && from && from <= huge && from + r->length >= huge + 2 * MB && r->protection == 0);
   }
   assert_true(undone);
   vm_faults_fail_none();
