@@ -20,7 +20,7 @@ static uint32_t pattern;
 /* Bit by bit, over and over.  A refused munmap would leave memory to nobody: the kernel has none to refuse it for. */
 static bool refuse(const struct vm_record *call) {
   bool yes = pattern & 1 && call->kind != VM_MUNMAP;
-  pattern = pattern >> 1 | pattern << 31;
+  pattern = pattern >> 1 | (pattern & 1) << 31;
   return yes;
 }
 
