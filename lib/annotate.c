@@ -120,6 +120,8 @@ void copse_annotate_leave(void) {
   if (copse_tools & TOOL_TSAN) copse_tsan_leave();
 }
 
+void copse_annotate_defined(void *copy, u64 bytes) { copse_valgrind_defined(copy, bytes); }
+
 bool copse_annotate_readable(const void *word) { return copse_valgrind_readable(word); }
 
 void copse_annotate_on_report(void (*describe)(const void *address)) {

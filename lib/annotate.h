@@ -74,6 +74,12 @@ hidden void copse_annotate_leave(void);
 /* Which variant: true for `selfcheck`, which is what a library that is itself compiled with TSan starts with. */
 hidden extern bool copse_annotate_selfcheck;
 
+/* Under valgrind: copse's copy of what may be undefined, which it looks at none the less. */
+hidden void copse_annotate_defined(void *copy, u64 bytes);
+static inline void copse_annotate_known(void *copy, u64 bytes) {
+  if (unlikely(copse_tools & TOOL_VALGRIND)) copse_annotate_defined(copy, bytes);
+}
+
 /* Under valgrind: whether the word there may be read. */
 hidden bool copse_annotate_readable(const void *word);
 

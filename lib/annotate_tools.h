@@ -54,6 +54,7 @@ hidden void copse_valgrind_fresh(void *p, u64 bytes);
 hidden void copse_valgrind_alloc(void *p, u64 size, bool zeroed);
 hidden void copse_valgrind_free(void *p);
 hidden bool copse_valgrind_readable(const void *word);
+hidden void copse_valgrind_defined(void *p, u64 bytes);
 hidden void copse_valgrind_copy(void *to, const void *from, u64 bytes);
 
 #endif

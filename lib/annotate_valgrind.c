@@ -87,6 +87,8 @@ bool copse_valgrind_readable(const void *word) {
   return VALGRIND_GET_VBITS(word, &bits, sizeof bits) != NO_ACCESS;
 }
 
+void copse_valgrind_defined(void *p, u64 bytes) { VALGRIND_MAKE_MEM_DEFINED(p, bytes); }
+
 void copse_valgrind_copy(void *to, const void *from, u64 bytes) {
   VALGRIND_DISABLE_ERROR_REPORTING;
   memcpy(to, from, bytes);
@@ -101,6 +103,7 @@ void copse_valgrind_fresh(void *p, u64 bytes) { (void)p, (void)bytes; }
 void copse_valgrind_alloc(void *p, u64 size, bool zeroed) { (void)p, (void)size, (void)zeroed; }
 void copse_valgrind_free(void *p) { (void)p; }
 bool copse_valgrind_readable(const void *word) { return word != NULL; }
+void copse_valgrind_defined(void *p, u64 bytes) { (void)p, (void)bytes; }
 void copse_valgrind_copy(void *to, const void *from, u64 bytes) { memcpy(to, from, bytes); }
 #endif
 #else

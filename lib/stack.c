@@ -175,8 +175,10 @@ unseen_by_tools static unsigned walk(void *caller, void *frame, uptr frames[STAC
   while (n < STACK_FRAMES) {
     if (at & 7 || end < 2 * sizeof(uptr) || at > end - 2 * sizeof(uptr)) break;
     uptr up = *(const uptr *)at;
+    copse_annotate_known(&up, sizeof up); /* a frame pointer that is used for something else may be nothing yet */
     if (up <= at || up & 7 || up > end - 2 * sizeof(uptr) || (ask && !record_is_there(up, &page))) break;
     uptr pc = ((const uptr *)up)[1];
+    copse_annotate_known(&pc, sizeof pc);
     if (!plausible(pc, (uptr)frame, end)) break;
     frames[n++] = pc;
     at = up;

@@ -26,6 +26,8 @@ objects=()
 check "a program is built" program plain "${CC:-gcc}"
 check "nothing is said of a program without fault" clean plain none
 check "nor where what moves is without access" clean plain fenced
+check "a program without frame pointers is built" program bare "${CC:-gcc}" -fomit-frame-pointer
+check "nothing is said where its registers hold what nobody wrote" clean bare unwritten_registers
 check "one byte behind 13" overflow plain
 check "one byte behind 16" says plain overflow_16 -- 'Invalid write' '0 bytes after a block of size 16' "${allocated[@]}" 'status 9'
 check "one byte before" says plain underflow -- 'Invalid write' '\(1 bytes before\|15 bytes after\) a block of size 48' "${allocated[@]}" 'status 9'

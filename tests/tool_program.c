@@ -93,6 +93,17 @@ static void fault_unwritten_stack(void) {
   both(unwritten_thread, unwritten_thread, NULL);
 }
 
+/* Such a value may be in any register across a call, in that of frame pointers too: it is copied, and nothing hangs on it. */
+static void fault_unwritten_registers(void) {
+  volatile long *from = (void *)allocate_here(10 * sizeof *from);
+  long a = from[0], b = from[1], c = from[2], d = from[3], e = from[4], f = from[5], g = from[6], h = from[7], i = from[8], j = from[9];
+  copse_free((void *)from, 10 * sizeof *from);
+  volatile long *to = copse_alloc(10 * sizeof *to);
+  if (!to) exit(3);
+  to[0] = a, to[1] = b, to[2] = c, to[3] = d, to[4] = e, to[5] = f, to[6] = g, to[7] = h, to[8] = i, to[9] = j;
+  copse_free((void *)to, 10 * sizeof *to);
+}
+
 /* Nor is an argument of a function of the program's that copse calls what an earlier call had in its place. */
 struct partly {
   int unwritten, written, more_unwritten[2];
@@ -403,6 +414,7 @@ static const struct {
 } faults[] = {
     FAULT(none),
     FAULT(unwritten_stack),
+    FAULT(unwritten_registers),
     FAULT(called_back),
     FAULT(overflow),
     FAULT(overflow_16),
