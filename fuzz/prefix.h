@@ -31,6 +31,7 @@ PREFIXED(mallinfo);
 #pragma GCC diagnostic pop
 #undef PREFIXED
 
+extern void cfree(void *ptr) __asm__("prefixed_cfree");
 extern void free_sized(void *ptr, size_t size) __asm__("prefixed_free_sized");
 extern void free_aligned_sized(void *ptr, size_t alignment, size_t size) __asm__("prefixed_free_aligned_sized");
 

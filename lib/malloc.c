@@ -30,6 +30,8 @@
 /* C23; the C library's headers may not know them yet. */
 EXPORT void free_sized(void *ptr, size_t size);
 EXPORT void free_aligned_sized(void *ptr, size_t alignment, size_t size);
+/* glibc's until 2.26, whose own is still there for what was linked before: it would be given what is copse's. */
+EXPORT void cfree(void *ptr);
 
 static cold_path void *no_memory(void) {
   errno = ENOMEM;
@@ -84,6 +86,8 @@ static inline size_t size_of(const struct site *at, const void *ptr) {
 EXPORT void *malloc(size_t size) { return take(SITE("malloc"), size); }
 
 EXPORT void free(void *ptr) { give(SITE_UNSIZED("free"), ptr, 0, GUARD_ANY); }
+
+EXPORT void cfree(void *ptr) { give(SITE_UNSIZED("cfree"), ptr, 0, GUARD_ANY); }
 
 /* ------------------------------------------------------------------ sized */
 

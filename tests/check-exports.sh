@@ -32,7 +32,7 @@ printf '%s\n' _ITM_deregisterTMCloneTable _ITM_registerTMCloneTable __gmon_start
 sed -n '/global:/,/local:/s/^ *\([a-z_0-9]*\);$/\1/p' "$top_srcdir/lib/copse-malloc.map" | sort >"$scratch/family"
 # What allocates inside of libc besides: an allocator that calls these calls itself.
 printf '%s\n' strdup strndup asprintf vasprintf getline getdelim fopen fopen64 fdopen open_memstream opendir fdopendir \
-  setlocale qsort_r pthread_getattr_np mallinfo cfree >"$scratch/allocating"
+  setlocale qsort_r pthread_getattr_np mallinfo >"$scratch/allocating"
 
 # ---------------------------------------------------------------- lists
 

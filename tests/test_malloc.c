@@ -45,6 +45,7 @@ static void test_family_is_copse(void **state) {
       NAME(memalign),
       NAME(valloc),
       NAME(pvalloc),
+      NAME(cfree),
       NAME(free_sized),
       NAME(free_aligned_sized),
       NAME(malloc_usable_size),
@@ -111,6 +112,7 @@ static void test_free_null(void **state) {
   (void)state;
   errno = EDOM;
   for (unsigned i = 0; i < 1000; i++) free(hide(NULL));
+  cfree(hide(NULL));
   free_sized(hide(NULL), 10);
   free_aligned_sized(hide(NULL), 64, 128);
   assert_int_equal(errno, EDOM);
@@ -134,6 +136,18 @@ static void test_free_keeps_errno(void **state) {
     }
     assert_int_equal(errno, ENOTTY);
   }
+}
+
+static void test_cfree_frees(void **state) {
+  (void)state;
+  if (!cfree) skip();
+  errno = ENOTTY;
+  for (unsigned i = 0; i < 1000; i++) {
+    cfree(hide(malloc(100)));
+    cfree(hide(calloc(100, 100)));
+    cfree(hide(aligned_alloc(256, 2000000)));
+  }
+  assert_int_equal(errno, ENOTTY);
 }
 
 /* ------------------------------------------------------------------ calloc */
@@ -393,6 +407,7 @@ int main(void) {
       cmocka_unit_test(test_malloc_power_of_two_alignment),
       cmocka_unit_test(test_free_null),
       cmocka_unit_test(test_free_keeps_errno),
+      cmocka_unit_test(test_cfree_frees),
       cmocka_unit_test(test_calloc_zeroes_used_memory),
       cmocka_unit_test(test_realloc_null_and_zero),
       cmocka_unit_test(test_realloc_keeps_contents),

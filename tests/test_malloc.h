@@ -22,6 +22,8 @@
 /* C23; weak, so that the tests can be run on a malloc without them. */
 extern void free_sized(void *ptr, size_t size) __attribute__((weak));
 extern void free_aligned_sized(void *ptr, size_t alignment, size_t size) __attribute__((weak));
+/* Of programs that are older than glibc 2.26, which has it for them alone. */
+extern void cfree(void *ptr) __attribute__((weak));
 
 static inline bool any_malloc(void) { return getenv("COPSE_TEST_ANY_MALLOC") != NULL; }
 
