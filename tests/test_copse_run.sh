@@ -82,6 +82,28 @@ chmod +x plain
 run_it ./plain yes
 expect "a script without an interpreter line" grep -qx 'no interpreter line: yes' out
 
+# ---- the environment is the program's, whatever bash thinks of it
+given() { env -u _ "$@" | sort; }
+given=(version=9.9 libdir=/x libraries=a:b stats=yes new=old suffix=.c name=n path=p dir=d at=7 status=s plain=q entry=e options=o option=q
+  a-b=1 CDPATH=/x GLOBIGNORE=y ENV=q BASH_ENV=/dev/null)
+given "${given[@]}" env -u _ >wanted
+given "${given[@]}" "$run" --stats --map=/dev/null env -u _ -u LD_PRELOAD -u COPSE_SHOW_STATS -u COPSE_MAP >out 2>err
+expect "variables are what they were" cmp -s wanted out
+fail() { echo "fail of mine $*"; }
+export -f fail
+run_it bash -c 'fail here'
+unset -f fail
+expect "a function that has the name of one of copse-run's is what it was" grep -qx 'fail of mine here' out
+echo 'echo something' >at_start
+BASH_ENV=$work/at_start run_it cat /dev/null
+expect "BASH_ENV is for the program" test ! -s out -a ! -s err
+env SHELLOPTS=pipefail:nothing BASHOPTS=extglob "$run" bash -c 'false; echo "$nothing alive"; false | true; echo $?; shopt extglob' >out 2>err || true
+expect "options of bash that are exported are what they were" test "$(tr -s ' \t' ' ' <out)" = " alive
+1
+extglob on"
+env SHELLOPTS=errexit:nothing "$run" sh -c 'exit 5' >out 2>err && status=0 || status=$?
+expect "and one that there is none of does no harm" test "$status" = 5 -a ! -s err
+
 # ---- statistics
 run_it --stats cat /dev/null
 expect "--stats prints to stderr, each line with program and pid" test -s err -a ! -s out
