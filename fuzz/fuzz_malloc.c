@@ -161,7 +161,7 @@ static void ask(const struct op *op) {
   expect((size_t)old.uordblks == info.uordblks && (size_t)old.hblks == info.hblks && (size_t)old.hblkhd == info.hblkhd);
   expect((size_t)old.ordblks == info.ordblks);
   expect(prefixed_mallopt(M_TOP_PAD, op->more) == 1 && prefixed_mallopt(M_PERTURB, op->more) == 0);
-  expect(prefixed_mallopt(M_ARENA_MAX, op->more) == (op->more > 0) && prefixed_mallopt(M_MMAP_MAX, op->more) == 1);
+  expect(prefixed_mallopt(M_ARENA_MAX, op->more) == 1 && prefixed_mallopt(M_MMAP_MAX, op->more) == 1);
   expect(prefixed_mallopt(M_MXFAST, (int)op->value) == ((int)op->value >= 0 && (int)op->value <= 160));
   expect(prefixed_malloc_usable_size(NULL) == 0);
   prefixed_free(NULL);

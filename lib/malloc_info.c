@@ -42,9 +42,8 @@ EXPORT int mallopt(int parameter, int value) {
   switch (parameter) {
   case M_MXFAST:
     return value >= 0 && (size_t)value <= 80 * sizeof(size_t) / 4;
-  case M_ARENA_TEST:
+  case M_ARENA_TEST: /* 0, which is the default, and what is negative too */
   case M_ARENA_MAX:
-    return value > 0;
   case M_MMAP_THRESHOLD:
   case M_MMAP_MAX:
   case M_TRIM_THRESHOLD:

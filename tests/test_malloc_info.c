@@ -73,6 +73,9 @@ static void test_mallopt(void **state) {
   (void)state;
   static const int hint[] = {M_MMAP_THRESHOLD, M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD, M_ARENA_MAX, M_MXFAST};
   for (size_t i = 0; i < sizeof hint / sizeof *hint; i++) assert_int_equal(mallopt(hint[i], 64), 1);
+  /* The default, by mallopt(3): no limit. */
+  assert_int_equal(mallopt(M_ARENA_MAX, 0), 1);
+  assert_int_equal(mallopt(M_ARENA_TEST, 0), 1);
   assert_int_equal(mallopt(M_MXFAST, 100000), 0);
   if (any_malloc()) return; /* glibc has no test of the number, and does M_PERTURB */
   assert_int_equal(mallopt(M_PERTURB, 5), 0);
