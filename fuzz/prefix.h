@@ -31,6 +31,13 @@ PREFIXED(mallinfo);
 #pragma GCC diagnostic pop
 #undef PREFIXED
 
+extern void *__libc_malloc(size_t size) __asm__("prefixed___libc_malloc");
+extern void *__libc_calloc(size_t count, size_t size) __asm__("prefixed___libc_calloc");
+extern void *__libc_realloc(void *ptr, size_t size) __asm__("prefixed___libc_realloc");
+extern void __libc_free(void *ptr) __asm__("prefixed___libc_free");
+extern void *__libc_memalign(size_t alignment, size_t size) __asm__("prefixed___libc_memalign");
+extern void *__libc_valloc(size_t size) __asm__("prefixed___libc_valloc");
+extern void *__libc_pvalloc(size_t size) __asm__("prefixed___libc_pvalloc");
 extern void cfree(void *ptr) __asm__("prefixed_cfree");
 extern void free_sized(void *ptr, size_t size) __asm__("prefixed_free_sized");
 extern void free_aligned_sized(void *ptr, size_t alignment, size_t size) __asm__("prefixed_free_aligned_sized");

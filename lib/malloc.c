@@ -32,6 +32,14 @@ EXPORT void free_sized(void *ptr, size_t size);
 EXPORT void free_aligned_sized(void *ptr, size_t alignment, size_t size);
 /* glibc's until 2.26, whose own is still there for what was linked before: it would be given what is copse's. */
 EXPORT void cfree(void *ptr);
+/* glibc's, in no header. */
+EXPORT void *__libc_malloc(size_t size);
+EXPORT void *__libc_calloc(size_t count, size_t size);
+EXPORT void *__libc_realloc(void *ptr, size_t size);
+EXPORT void __libc_free(void *ptr);
+EXPORT void *__libc_memalign(size_t alignment, size_t size);
+EXPORT void *__libc_valloc(size_t size);
+EXPORT void *__libc_pvalloc(size_t size);
 
 static cold_path void *no_memory(void) {
   errno = ENOMEM;
@@ -153,6 +161,20 @@ EXPORT void *pvalloc(size_t size) {
   if (unlikely(size > PTRDIFF_MAX)) return no_memory();
   return take_aligned(SITE("pvalloc"), size ? round_up(size, page) : page, page);
 }
+
+/* ------------------------------------------------------------------ by glibc's other names */
+
+/*
+ * A program that counts what it allocates has a malloc, calloc, realloc and free of its own, which call the C library's by these
+ * names.  What it has no function of its own for comes from here, and is freed by them: so it has to be one allocator.
+ */
+EXPORT void *__libc_malloc(size_t size) { return take(SITE("__libc_malloc"), size); }
+EXPORT void __libc_free(void *ptr) { give(SITE_UNSIZED("__libc_free"), ptr, 0, GUARD_ANY); }
+EXPORT void *__libc_calloc(size_t count, size_t size) { return calloc(count, size); }
+EXPORT void *__libc_realloc(void *ptr, size_t size) { return resize(SITE_UNSIZED("__libc_realloc"), ptr, size); }
+EXPORT void *__libc_memalign(size_t alignment, size_t size) { return memalign(alignment, size); }
+EXPORT void *__libc_valloc(size_t size) { return valloc(size); }
+EXPORT void *__libc_pvalloc(size_t size) { return pvalloc(size); }
 
 /* ------------------------------------------------------------------ sizes */
 

@@ -15,7 +15,9 @@ for mode in release instrumented; do
   for program in test_malloc test_malloc_info test_malloc_misuse test_malloc_process; do
     adopt "$mode: $program" sh "$top_srcdir/tests/cmocka-tap.sh" env LD_PRELOAD="$malloc" "$top_builddir/tests/$program"
   done
-  adopt "$mode: test_malloc_own" env LD_PRELOAD="$malloc" "$top_builddir/tests/test_malloc_own"
+  for program in test_malloc_own test_malloc_counted; do
+    adopt "$mode: $program" env LD_PRELOAD="$malloc" "$top_builddir/tests/$program"
+  done
   [ "${COPSE_CXX-yes}" = yes ] || continue
   for program in test_new test_new_replaced test_new_sized; do
     adopt "$mode: $program" env LD_PRELOAD="$malloc $libs/libcopse-new.so" "$top_builddir/tests/$program"
