@@ -62,6 +62,12 @@ static void draw(const struct map *map, const char *output, bool svg, bool termi
   if (ferror(out) | (output ? fclose(out) : fflush(out))) fail("%s: %s", name, errno ? strerror(errno) : "cannot be written");
 }
 
+/* Of what --help and --version print. */
+static int finish(void) {
+  if (fflush(stdout)) fail("standard output: %s", strerror(errno));
+  return 0;
+}
+
 int main(int argc, char **argv) {
   static const struct option options[] = {{"svg", no_argument, NULL, 's'},      {"terminal", no_argument, NULL, 't'},
                                           {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
@@ -74,10 +80,10 @@ int main(int argc, char **argv) {
     case 's': svg = true; break;
     case 't': terminal = true; break;
     case 'o': output = optarg; break;
-    case 'h': fputs(usage, stdout); return fflush(stdout) ? 2 : 0;
+    case 'h': fputs(usage, stdout); return finish();
     case 'v':
       printf("copse-map %d.%d.%d\n", COPSE_VERSION_MAJOR, COPSE_VERSION_MINOR, COPSE_VERSION_PATCH);
-      return fflush(stdout) ? 2 : 0;
+      return finish();
     default: fail("what is '%s'? (copse-map --help lists the options)", argv[optind - 1]);
     }
   }

@@ -205,6 +205,8 @@ check "nothing is written where nothing can be read" test ! -e out.svg
 version() { [ "$("$map" --version)" = "copse-map $(sed -n 's/^#define COPSE_VERSION_[MP][A-Z]* *//p' "$top_srcdir/lib/copse.h" | paste -s -d .)" ]; }
 check "--version is that of copse.h" version
 check "--help" sh -c "'$map' --help | grep -q '^Usage: copse-map'"
+check "--help on a full disk" refuses 'No space left' sh -c "'$map' --help >/dev/full"
+check "--version on a full disk" refuses 'No space left' sh -c "'$map' --version >/dev/full"
 
 # ---------------------------------------------------------------- the simulation's option
 
