@@ -52,6 +52,32 @@ static int data(void) {
   return 0;
 }
 
+/* Granules with access between others without: what was refused behind them is not kept in front of them. */
+static int data_in_parts(void) {
+  CHECK(span_begin((u64)1 << 36));
+  copse_tunables = (struct tunables){.huge = 1, .span_cache = 0};
+  char *low = copse_span_alloc(MB, 1, false), *p = copse_span_alloc(2 * MB, 64 * MB, false), *q;
+  u64 committed = copse_vm_counters.committed, now = own_status("VmData");
+  CHECK(low && p == low + 64 * MB && copse_span_free(p));
+  struct rlimit limit = {now + 80 * MB + MB / 2, now + 80 * MB + MB / 2};
+  CHECK(now && setrlimit(RLIMIT_DATA, &limit) == 0);
+  for (unsigned i = 0; i < 3; i++) {
+    CHECK(!copse_span_alloc(200 * MB, 1, false) && copse_span_valid());
+    CHECK(own_status("VmData") <= now + MB && copse_vm_counters.committed == committed - 2 * MB);
+    /* What fits beside them is to be had: behind, by its alignment, and to let it grow. */
+    CHECK((p = copse_span_alloc(60 * MB, 512 * MB, true)) && zeros(p, 60 * MB) && copse_span_free(p));
+    CHECK((p = copse_span_alloc(2 * MB, 64 * MB, true)) == low + 64 * MB && copse_span_free(p));
+    CHECK(!copse_span_resize(low, 200 * MB) && copse_span_valid());
+    CHECK(own_status("VmData") <= now + MB && copse_vm_counters.committed == committed - 2 * MB);
+    CHECK((p = copse_span_alloc(2 * MB, 64 * MB, true)) == low + 64 * MB && zeros(p, 2 * MB));
+    fill(p, 2 * MB, i);
+    CHECK(copse_span_free(p));
+  }
+  CHECK(copse_span_free(low) && (q = copse_span_alloc(70 * MB, 1, true)) && zeros(q, 70 * MB) && copse_span_free(q));
+  CHECK(span_idle());
+  return 0;
+}
+
 static int address_space(void) {
   struct rlimit limit = {900 * MB, 900 * MB};
   if (own_status("VmSize") > 100 * MB) return SKIPPED; /* a sanitizer's own reservation */
@@ -168,6 +194,7 @@ static int huge_pages_used(void) {
 }
 
 static void rlimit_data(void **state) { (void)state; expect_success(in_child(data)); }
+static void rlimit_data_in_parts(void **state) { (void)state; expect_success(in_child(data_in_parts)); }
 static void rlimit_as(void **state) { (void)state; expect_success(in_child(address_space)); }
 static void smallest_regions(void **state) { (void)state; expect_success(in_child(least_regions)); }
 static void mlocked(void **state) { (void)state; expect_success(in_child(locked)); }
@@ -186,8 +213,8 @@ static void explicit_huge_pages(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(rlimit_data), cmocka_unit_test(rlimit_as), cmocka_unit_test(smallest_regions),
-    cmocka_unit_test(mlocked), cmocka_unit_test(pages_of_16_and_64_kb), cmocka_unit_test(explicit_huge_pages),
+    cmocka_unit_test(rlimit_data), cmocka_unit_test(rlimit_data_in_parts), cmocka_unit_test(rlimit_as),
+    cmocka_unit_test(smallest_regions), cmocka_unit_test(mlocked), cmocka_unit_test(pages_of_16_and_64_kb), cmocka_unit_test(explicit_huge_pages),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
