@@ -116,6 +116,7 @@ static void return_locked(struct pool *p, const struct piece *piece) {
     chain_set(&p->chains[BARE], piece->block);
   else
     copse_pool_place_locked(p, piece->block);
+  p->marked = CHAIN_NONE; /* if its huge page was marked meanwhile, it was not, being in no chain */
   if (piece->refused || missed_locked(p, piece)) *pool_changed(p, piece->block) |= (u64)1 << (piece->block & 63);
 }
 

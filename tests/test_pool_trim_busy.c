@@ -203,6 +203,46 @@ static bool filled(const unsigned char *p, u64 size, unsigned char with) {
   return p[0] == with && memcmp(p, p + 1, size - 1) == 0;
 }
 
+/*
+ * While a trim has some blocks of a huge page, a slot of another one on it comes free; then that huge page is touched, and so all of it
+ * may be in memory: what the trim gave back goes again with the last that is freed there.
+ */
+static u64 huge_first; /* slot */
+static void put_beside_meanwhile(void) {
+  meanwhile = NULL;
+  put_range(huge_first + 64, huge_first + 65);
+}
+
+static void test_freeing_on_the_same_huge_page_meanwhile(void **state) {
+  (void)state;
+  const unsigned sizes[] = {1024, 4096};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    begin(class_of_size(sizes[i]));
+    copse_tunables.huge = 1;
+    copse_vm_facts.huge = 2 * MB;
+    u64 size = sizes[i], all = 16 * MB / size, bytes = 64 * size;
+    take_until(all);
+    assert_true(s.pool->advised);
+    /* The blocks that lie wholly on one. */
+    u64 huge = round_up((uptr)s.pool->start + 4 * MB, 2 * MB) - (uptr)s.pool->start, block = (huge + bytes - 1) / bytes;
+    u64 last = ((huge + 2 * MB) / bytes) * 64;
+    huge_first = 64 * block;
+    put_range(huge_first, last);
+    trim(0);
+    take_until(all); /* the same again, and nobody touches it yet */
+    put_range(huge_first + 128, last);
+    if (!s.pool->slotwise) put_range(huge_first + 65, huge_first + 128);
+    meanwhile = put_beside_meanwhile;
+    assert_true(trim(0) >= (last - huge_first - 128) * size && !meanwhile);
+    /* The first touch of all of it. */
+    *(char *)pool_address(s.pool, huge_first) = 1;
+    put_range(huge_first, huge_first + 128);
+    assert_int_equal(trim(0), (last - huge_first) * size);
+    assert_int_equal(trim_calls(0), 0);
+    end();
+  }
+}
+
 static void at_random(unsigned class, size_t page, unsigned rounds) {
   begin_page(class, page);
   u64 random = class * 1000 + page, most = min_u64(64 * 30, max_u64(20, 2 * MB / s.pool->size));
@@ -368,6 +408,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_refused_meanwhile, clean_up),
     cmocka_unit_test_teardown(test_growing_while_since_is_made_accessible, clean_up),
     cmocka_unit_test_teardown(test_freeing_meanwhile, clean_up),
+    cmocka_unit_test_teardown(test_freeing_on_the_same_huge_page_meanwhile, clean_up),
     cmocka_unit_test_teardown(test_at_random, clean_up),
     cmocka_unit_test_teardown(test_many_blocks_go_in_batches, clean_up),
     cmocka_unit_test_teardown(test_batches_are_bounded_in_bytes, clean_up),
