@@ -155,7 +155,7 @@ static bool spent_locked(struct pool *p, u64 block) {
  * Detaches a block, and those directly before and behind it that it shares pages with and of which nothing is wanted: one that is
  * bare for want of use may have a part of a page that came with its neighbour's; one that was given back, or all of whose own pages
  * were, completes the page, as its own neighbours do for it.
- * Returns how many pieces there are by now.
+ * Returns how many pieces there are by now; as many as before where there is no room for all of them: they go with the next batch.
  */
 static unsigned detach_with_neighbours_locked(struct pool *p, u64 block, u64 mask, struct piece *pieces, unsigned n) {
   if (p->slotwise || mask != ~(u64)0) {
@@ -163,16 +163,14 @@ static unsigned detach_with_neighbours_locked(struct pool *p, u64 block, u64 mas
     return n;
   }
   struct slot_range near = blocks_on_pages(p, block);
-  u64 from = block;
+  u64 from = block, to = block + 1;
   for (; from > near.from && spent_locked(p, from - 1) && block - from < PIECES; from--)
     if (!bare_locked(p, from - 1)) near.from = blocks_on_pages(p, from - 1).from;
-  if (block - from >= PIECES - n) from = block;
-  for (; from < block; from++) detach_locked(p, from, ~(u64)0, &pieces[n++]);
-  detach_locked(p, block, mask, &pieces[n++]);
-  while (++block < near.to && n < PIECES && spent_locked(p, block)) {
-    if (!bare_locked(p, block)) near.to = blocks_on_pages(p, block).to;
-    detach_locked(p, block, ~(u64)0, &pieces[n++]);
-  }
+  if (block - from >= PIECES) from = block;
+  for (; to < near.to && to - from < PIECES && spent_locked(p, to); to++)
+    if (!bare_locked(p, to)) near.to = blocks_on_pages(p, to).to;
+  if (to - from > PIECES - n) return n;
+  for (; from < to; from++) detach_locked(p, from, ~(u64)0, &pieces[n++]);
   return n;
 }
 
@@ -265,7 +263,9 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldo
     u64 mask = chosen & *pool_word(p, from) & ~low_bits(at->done);
     unsigned done = 64;
     if (p->slotwise && mask) mask = cut_locked(p, from, mask, TRIM_BATCH - min_u64(bytes, TRIM_BATCH), n == 0, &done);
+    unsigned before = n;
     if (mask) n = detach_with_neighbours_locked(p, from, mask, pieces, n);
+    if (mask && n == before) break;
     bytes += count_bits(mask) * p->size;
     /* Where there was no room for anything of it, it is begun with the next batch. */
     *at = done < 64 ? (struct position){from, mask ? done : 0, chosen} : (struct position){from + 1, 0, 0};

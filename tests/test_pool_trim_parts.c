@@ -202,6 +202,31 @@ static void test_neighbour_goes_later(void **state) {
   }
 }
 
+/*
+ * Bare blocks of which something came along, each with half a page of a neighbour's before and behind it: where the last one of a batch
+ * has no room for its neighbours, it goes with them in the next.
+ */
+static void test_neighbours_go_in_one_batch(void **state) {
+  (void)state;
+  enum { MARKED = 64 };
+  begin(class_of_size(48));
+  if (copse_vm_facts.page == 4096) {
+    take_until(64 * 4 * (MARKED + 2));
+    shadow_put_all(&s);
+    trim(0);
+    assert_int_equal(count_of(s.pool).bare, count_of(s.pool).free);
+    s.pool->advised = true;
+    /* Four blocks are three pages: the first has one neighbour, the third two. */
+    for (u64 i = 0; i <= MARKED; i++) {
+      u64 block = i ? 4 * i + 2 : 0;
+      *pool_changed(s.pool, block) |= (u64)1 << (block & 63);
+    }
+    assert_int_equal(trim(0), 4096 + MARKED * 2 * 4096);
+    assert_int_equal(trim_calls(0), 0);
+  }
+  end();
+}
+
 /* But for what shares the last page with what is not there yet, all that is free has no pages, and nothing is asked for twice. */
 static void all_gone(unsigned size, u64 seed, unsigned time) {
   struct pool_count c = count_of(s.pool);
@@ -291,6 +316,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_touched_late, clean_up),
     cmocka_unit_test_teardown(test_taken_behind_a_put, clean_up),
     cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
+    cmocka_unit_test_teardown(test_neighbours_go_in_one_batch, clean_up),
     cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
     cmocka_unit_test_teardown(test_all_goes_though_two_trim, clean_up),
   };
