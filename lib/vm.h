@@ -72,7 +72,8 @@ hidden bool copse_vm_move(void *from, size_t length, void *to);
 /*
  * Backs the range (2 MB-aligned at both ends, not in use) with explicit huge pages where the parameter "huge" is 2 and
  * the system has enough of them free: of 1 GB where the range allows, then of 2 MB; each fallback is counted.  They are
- * mapped elsewhere and moved over the range, for a failed MAP_FIXED leaves a hole.
+ * mapped and touched elsewhere, for the first touch of what the system has but this process may not have is a SIGBUS, and moved over the
+ * range, for a failed MAP_FIXED leaves a hole.
  * Returns the bytes, from `address` on, that are now committed this way: 0 when none.  The caller commits the rest, all
  * of it, whatever access it had before, and never decommits the first.
  */

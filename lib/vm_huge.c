@@ -28,16 +28,17 @@ static char *rehearse(char *p, size_t length, size_t page) {
 
 /*
  * `length` bytes of huge pages of 2^shift bytes over `address`.  Mapped elsewhere first, for a failed MAP_FIXED leaves a
- * hole.  Without MAP_NORESERVE: the pages are set aside now, or this fails; touching them later cannot.
+ * hole.  Without MAP_NORESERVE: the pages are set aside now, or this fails.  What that does not ask is whether this process may have
+ * them, by its cgroup's limit and its nodes: that the first touch does, which would be a SIGBUS.  So it is made here, where it may fail;
+ * no kernel that moves huge pages (5.16) is without MADV_POPULATE_WRITE (5.14).  Nor would the kernel move pages of 1 GB, at every
+ * other address, where it has no page table for them yet (Linux 6.18).
  */
 static bool map_over(char *address, size_t length, unsigned shift) {
   char *p = vm_mmap(NULL, length, ACCESS, PRIVATE | MAP_HUGETLB | (int)(shift << MAP_HUGE_SHIFT));
   if (!p) return false;
-  if (shift == SHIFT_1G) {
-    /* Where it has no page table for them yet the kernel refuses, at every other address, to move pages of 1 GB (Linux 6.18):
-     * touched at both ends, they have. */
-    *(volatile char *)p = 0;
-    *(volatile char *)(p + length - 1) = 0;
+  if (!vm_madvise(p, length, MADV_POPULATE_WRITE)) {
+    vm_munmap(p, length);
+    return false;
   }
   p = rehearse(p, length, (size_t)1 << shift);
   if (!p) return false;
