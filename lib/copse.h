@@ -184,9 +184,9 @@ struct copse_stats {
   uint64_t pushes;            /* bundles given to recyclers */
   uint64_t system_calls;      /* made by copse so far */
   uint64_t decommitted;       /* bytes given back to the system so far */
-  uint64_t huge_1g;           /* bytes mapped with 1 GB pages */
-  uint64_t huge_2m;           /* bytes mapped with explicit 2 MB pages */
-  uint64_t huge_advised;      /* bytes for which transparent huge pages were asked */
+  uint64_t huge_1g;           /* bytes mapped with 1 GB pages so far, given back or not */
+  uint64_t huge_2m;           /* bytes mapped with explicit 2 MB pages so far, likewise */
+  uint64_t huge_advised;      /* bytes for which transparent huge pages were asked so far */
   uint64_t huge_1g_fallbacks; /* requests that 1 GB pages could not serve */
   uint64_t huge_2m_fallbacks; /* requests that explicit 2 MB pages could not serve */
   struct copse_class_stats classes[COPSE_CLASSES];
