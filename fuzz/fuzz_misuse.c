@@ -141,7 +141,9 @@ __attribute__((no_sanitize("nonnull-attribute"))) static void misuse(const struc
     expect(loud(pointer == here));
     reported(1, "a pointer that copse never handed out");
     break;
-  case ANYWHERE: copse_report_describe(copse_regions.base + (uint64_t)op->value * 4096 + op->more); break;
+  case ANYWHERE: /* before the start, too */
+    copse_report_describe((const void *)((uintptr_t)copse_regions.base + (uint64_t)op->value * 4096 + op->more));
+    break;
   case LEAKS: expect(loud(copse_report_leaks() == model.count)); break;
   default:
     if (model.count) misuse_live(&model.live[op->which % model.count], op, kind);
