@@ -19,6 +19,22 @@ hidden extern struct lock copse_start_lock;
 static unsigned again;
 static bool up; /* copse was when the locks were taken: before that there is but that of the start, and the others come with it */
 
+/*
+ * The lock of the C library's list of streams.  glibc takes it for a fork, behind the handlers; who flushes all streams has it while it
+ * waits for one, and who has that one may wait for memory, as getline(3) does: so it goes ahead of all of ours.  It is recursive.
+ * Source: glibc, posix/fork.c; Sourceware bug 19431.
+ */
+#pragma GCC diagnostic push
+#ifdef __clang__
+#pragma GCC diagnostic ignored "-Wreserved-identifier"
+#endif
+extern void _IO_list_lock(void) __attribute__((weak));
+extern void _IO_list_unlock(void) __attribute__((weak));
+extern void _IO_list_resetlock(void) __attribute__((weak));
+#pragma GCC diagnostic pop
+
+static bool has_streams(void) { return _IO_list_lock && _IO_list_unlock && _IO_list_resetlock; }
+
 /* All but that of the start. */
 static void take_others(void) {
   copse_lock_acquire(&copse_span_lock);
@@ -32,6 +48,7 @@ static void prepare(void) {
     again++;
     return;
   }
+  if (has_streams()) _IO_list_lock();
   bool known = copse_started(); /* and so are the tools */
   if (known) copse_annotate_enter();
   copse_lock_acquire(&copse_start_lock);
@@ -75,10 +92,13 @@ static void parent(void) {
   if (known) copse_annotate_enter();
   release_all();
   if (known) copse_annotate_leave();
+  if (has_streams()) _IO_list_unlock();
 }
 
 static void child(void) {
   if (more_to_come()) return;
+  /* Of a process with threads the C library has made it new by now. */
+  if (has_streams()) _IO_list_resetlock();
   if (!up) {
     release_all();
     return;

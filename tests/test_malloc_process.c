@@ -395,6 +395,71 @@ static void test_dlopen(void **state) {
   if (error) fail_msg("%s", error);
 }
 
+/* ------------------------------------------------------------------ a fork, and the C library's streams */
+
+#ifdef __GLIBC__
+static FILE *stream;
+static atomic_int has_stream;
+
+static void *flushes_all(void *unused) {
+  fflush(NULL);
+  return unused;
+}
+
+static void *forks_once(void *failed) {
+  pid_t child = fork();
+  if (child == 0) _exit(fflush(NULL));
+  int status;
+  *(bool *)failed = child < 0 || waitpid(child, &status, 0) != child || status != 0;
+  return NULL;
+}
+
+/* Allocates with a stream's lock, as getline does, while one thread that flushes all streams waits for it, and a fork for that one. */
+static void *allocates_with_stream(void *unused) {
+  flockfile(stream);
+  atomic_store(&has_stream, 1);
+  usleep(300000);
+  void *span = hide(malloc(3000000)), *slots[2000];
+  for (unsigned i = 0; i < 2000; i++) slots[i] = hide(malloc(40));
+  for (unsigned i = 0; i < 2000; i++) free(slots[i]);
+  free(span);
+  funlockfile(stream);
+  return unused;
+}
+
+/* As a program of its own, which ends by SIGALRM where they wait for each other. */
+static int streams_program(void) {
+  pthread_t thread[3];
+  bool failed = false;
+  alarm(20);
+  stream = fopen("/dev/null", "w");
+  if (!stream || pthread_create(&thread[0], NULL, allocates_with_stream, NULL)) return 1;
+  while (!atomic_load(&has_stream)) usleep(1000);
+  if (pthread_create(&thread[1], NULL, flushes_all, NULL)) return 1;
+  usleep(100000);
+  if (pthread_create(&thread[2], NULL, forks_once, &failed)) return 1;
+  for (unsigned i = 0; i < 3; i++) pthread_join(thread[i], NULL);
+  return failed;
+}
+#else
+static int streams_program(void) { return 0; }
+#endif
+
+static int run_apart(char *what) {
+  fflush(stdout);
+  char *argv[] = {"test_malloc_process", what, NULL};
+  pid_t child;
+  int status;
+  assert_int_equal(posix_spawn(&child, "/proc/self/exe", NULL, NULL, argv, environ), 0);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  return status;
+}
+
+static void test_fork_and_streams(void **state) {
+  (void)state;
+  assert_int_equal(run_apart("streams"), 0);
+}
+
 /* ------------------------------------------------------------------ one load, then another */
 
 enum { LOAD = 24 << 20, LOAD_OBJECTS = LOAD / 200 };
@@ -419,24 +484,20 @@ static int loads_program(void) {
 static void test_one_load_then_another(void **state) {
   (void)state;
   if (any_malloc()) skip();
-  fflush(stdout);
-  char *argv[] = {"test_malloc_process", "loads", NULL};
-  pid_t child;
-  int status;
-  assert_int_equal(posix_spawn(&child, "/proc/self/exe", NULL, NULL, argv, environ), 0);
-  assert_int_equal(waitpid(child, &status, 0), child);
-  assert_int_equal(status, 0);
+  assert_int_equal(run_apart("loads"), 0);
 }
 
 int main(int argc, char *argv[]) {
   if (argc > 1 && !strcmp(argv[1], "exit")) return exit_program();
   if (argc > 1 && !strcmp(argv[1], "loads")) return loads_program();
+  if (argc > 1 && !strcmp(argv[1], "streams")) return streams_program();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_before_constructors),
       cmocka_unit_test(test_threads_end_with_live_memory),
       cmocka_unit_test(test_thread_data_destructors),
       cmocka_unit_test(test_fork_under_load),
       cmocka_unit_test(test_vfork_and_spawn_under_load),
+      cmocka_unit_test(test_fork_and_streams),
       cmocka_unit_test(test_exit_handlers),
       cmocka_unit_test(test_dlopen),
       cmocka_unit_test(test_one_load_then_another),
