@@ -93,7 +93,7 @@ void copse_free_slow_(void *p) {
     must(freed); /* the guard has looked */
     (void)freed;
   } else {
-    struct cache *c = copse_thread_cache();
+    struct cache *c = copse_thread_cache_to_free();
     /* A thread that only now has a cache may find room in it. */
     if (c)
       copse_cache_spill_owner(c, (unsigned)region, p);

@@ -24,6 +24,8 @@ __thread struct copse_hot_ *copse_self_ = &copse_cache_start.hot;
 __thread struct copse_hot_ *copse_self_ __attribute__((tls_model("initial-exec"), used)) = &copse_cache_start.hot;
 #endif
 
+__thread u8 copse_frees_direct __attribute__((tls_model("initial-exec")));
+
 struct lock copse_start_lock = LOCK_INITIALIZER(RANK_START);
 static bool started;
 static pthread_key_t key;
@@ -140,4 +142,10 @@ struct cache *copse_thread_cache(void) {
     return NULL;
   }
   return c;
+}
+
+struct cache *copse_thread_cache_to_free(void) {
+  if (copse_hot_of_thread_() != &copse_cache_start.hot || copse_frees_direct >= FREES_DIRECT) return copse_thread_cache();
+  copse_frees_direct++;
+  return NULL;
 }

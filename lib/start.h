@@ -18,5 +18,12 @@ static inline struct cache *cache_of_thread(void) {
 
 /* The same, and takes one if it may.  NULL: the thread has ended, or there is no memory: then pools serve, if started. */
 hidden struct cache *copse_thread_cache(void);
+/*
+ * The same for a free, with which a thread takes none before it has freed FREES_DIRECT slots: glibc frees what is of threads that
+ * ended in one that ends itself, behind its destructors, where nobody would leave the record any more.
+ */
+hidden struct cache *copse_thread_cache_to_free(void);
+/* How many the calling thread has freed so. */
+hidden extern __thread u8 copse_frees_direct;
 
 #endif

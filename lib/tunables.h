@@ -30,6 +30,8 @@
 /* A thread opens its first bundle of a class this deep, and doubles from there: to 56 and 112 in a bundle of up to 120, so that
  * what was freed last comes out first whatever the bundle grew from. */
 #define DEPTH_FIRST 7
+/* Slots that a thread frees without a cache, where it has allocated nothing yet: more than one that ends has of others, as a rule. */
+#define FREES_DIRECT 64
 /* Bytes that one lock hold of a trim detaches at most. */
 #define TRIM_BATCH ((u64)2 << 20)
 /* Blocks that one lock hold of a trim looks at, at most. */

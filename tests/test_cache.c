@@ -21,7 +21,7 @@ FRESH(dummy_is_empty_and_full) {
   give(p);
 }
 
-static void heap_take_ten(void *argument) { heap_take(argument, 10); }
+static void heap_take_more(void *argument) { heap_take(argument, FREES_DIRECT + 10); }
 
 FRESH(first_call_may_be_a_free) {
   /* Another thread's object: this thread has no cache yet. */
@@ -29,7 +29,10 @@ FRESH(first_call_may_be_a_free) {
   worker_start(&w);
   heap.class = 5;
   CHECK(mine() == NULL);
-  worker_do(&w, heap_take_ten, &heap);
+  worker_do(&w, heap_take_more, &heap);
+  CHECK(mine() == NULL);
+  /* It takes one when it has freed a number of them. */
+  heap_give(&heap, FREES_DIRECT);
   CHECK(mine() == NULL);
   heap_give(&heap, 10);
   CHECK(mine() && copse_cache_count(5) >= 10);

@@ -6,6 +6,7 @@
 #include "vm_faults.h"
 #include "worker.h"
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 static struct cache *mine(void) { return cache_of_thread(); }
@@ -238,6 +239,40 @@ FRESH(first_call_at_the_end) {
   balance_empty();
 }
 
+/* One that only frees, in the last round of destructors, behind which nobody leaves a record: as glibc does behind them. */
+static void free_when_it_is_latest(void *value) {
+  void **out = value;
+  if (++rounds % PTHREAD_DESTRUCTOR_ITERATIONS) {
+    CHECK(pthread_setspecific(late, value) == 0);
+    return;
+  }
+  for (unsigned i = 0; i < 8; i++) copse_free(out[i], 300);
+}
+
+static void *only_die_with(void *value) {
+  CHECK(pthread_setspecific(late, value) == 0);
+  return NULL;
+}
+
+FRESH(first_frees_when_nobody_leaves_a_record) {
+  if (UNDER_TSAN) {
+    left_out("ThreadSanitizer has taken leave of the thread by then");
+    return;
+  }
+  void *out[8];
+  copse_free(copse_alloc(1), 1);
+  CHECK(pthread_key_create(&late, free_when_it_is_latest) == 0);
+  for (unsigned i = 0; i < 20; i++) {
+    for (unsigned j = 0; j < 8; j++) CHECK((out[j] = copse_alloc(300)));
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, only_die_with, out) == 0);
+    pthread_join(thread, NULL);
+  }
+  CHECK(rounds == 20 * PTHREAD_DESTRUCTOR_ITERATIONS && records_taken() == 1 && records() == 1);
+  copse_thread_flush();
+  balance_empty();
+}
+
 FRESH(main_thread_may_end_first) {
   static struct worker w;
   void *p[100];
@@ -318,6 +353,7 @@ int main(void) {
     cmocka_unit_test(threads_that_end_leave_their_records),
     cmocka_unit_test(use_after_the_end),
     cmocka_unit_test(first_call_at_the_end),
+    cmocka_unit_test(first_frees_when_nobody_leaves_a_record),
     cmocka_unit_test(main_thread_may_end_first),
     cmocka_unit_test(start_refused_at_every_call),
     cmocka_unit_test(started_by_many_at_once),

@@ -117,7 +117,7 @@ void fibre_make(int thread, void (*run)(void)) {
 }
 
 /* Variables of which each fibre has values of its own, at one address: cheaper than a thread pointer. */
-enum { LOCALS = 2 };
+enum { LOCALS = 3 };
 static struct local {
   char *at;
   size_t n;

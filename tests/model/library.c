@@ -86,6 +86,7 @@ static const struct vm_calls fake = {fake_mmap, fake_munmap, fake_mprotect, fake
 static void each_its_own(void) {
   model_thread_local(&copse_self_, sizeof copse_self_);
   model_thread_local(&copse_fork_under_way, sizeof copse_fork_under_way);
+  model_thread_local(&copse_frees_direct, sizeof copse_frees_direct);
 }
 
 /* With room for an alignment of as much as it is, or of 1 GB. */
