@@ -118,7 +118,7 @@ hidden struct cache *copse_cache_attach(void);
 hidden void copse_cache_detach_owner(struct cache *c);
 /* The first record; the others follow by `next`. */
 hidden struct cache *copse_cache_first(void);
-/* Whether any top is off the dummy. */
+/* Whether there is a slot in any top or spare. */
 hidden bool copse_cache_holds(const struct cache *c);
 /* In a forked child: what the threads that do not exist here had cached goes back to the pools; what they had in their
  * hands is counted as lost. */

@@ -63,6 +63,9 @@ bool copse_cache_holds(const struct cache *c) {
     void **top = load_relaxed(&c->hot.top[place]);
     if (top_is_open(top) && bundle_bottom(bundle_of(top)) < top) return true;
   }
+  /* A spare may have come there behind the trim that took the one before.  relaxed: a figure. */
+  for (unsigned class = 0; class < CLASSES; class++)
+    if (load_relaxed(&c->spare[class]) & SPARE_COUNT) return true;
   return false;
 }
 

@@ -104,6 +104,7 @@ mutant cache 's/store_relaxed\(&b->held, \(u64\)\*count\);//' fork/child-of-flus
 mutant cache 's/&copse_recyclers\[region\], b, recycler_cap/recycler_of(region_class(region), c->arena), b, recycler_cap/' arenas/apart-goes-home "a neighbour's bundle that goes to the recycler of who frees"
 mutant cache '/^void copse_cache_flush_owner/,/^}/ s/place < places\(\)/place < CLASSES/' arenas/exit-with-apart "an exit that leaves a neighbour's bundle"
 mutant trim '/^static void gather/,/^}/ s/pools_end\(\)/copse_pools + CLASSES/' arenas/trim-empties-both 'a trim of the first arena alone'
+mutant registry '/^bool copse_cache_holds/,/^}/ s/if \(load_relaxed\(&c->spare\[class\]\) & SPARE_COUNT\) return true;//' trim/spare-is-pending 'a count of who is behind a trim that overlooks spares'
 mutant trim 's/!cas_relaxed\(&copse_vm_counters\.mark, &mark, in_use \+ step\)/(store_relaxed(\&copse_vm_counters.mark, in_use + step), false)/' trim/peak-against-peak 'a peak that is two threads at once'
 mutant trim '/^static void gather\(/,/^}/ s/copse_cache_take_spare\(c, class, other\);/copse_cache_flush_owner(other);/' trim/peak-against-give "a peak's trim that flushes a running thread"
 mutant cache_direct 's/region_at\(arena, region_class\(region\)\)/region/' arenas/taken-elsewhere 'an arena that asks itself'

@@ -88,6 +88,13 @@ static void nobody_behind(void) {
   /* Thread a flushed after the trim, or has not followed it yet. */
   check(copse_trim_pending() <= 1);
 }
+/* Who has not followed, and has anything, is counted; also where it is in the spare alone, which came there behind the trim's look. */
+static void spares_behind(void) {
+  conserved(SMALL);
+  bool followed = records[0]->seen == copse_generation;
+  bool has = records[0]->spare[SMALL] & SPARE_COUNT;
+  check(followed || !has || copse_trim_pending() == 1);
+}
 static void pages_whole(void) { conserved(class_of_size(4096)); }
 static void all_served(void) {
   pages_whole();
@@ -112,6 +119,7 @@ static void one_trim_at_most(void) {
 const struct scenario trim_scenarios[] = {
     S("against-take", cached, whole, take_one, trim),
     S("against-give-take", brimming, whole, give_take, trim),
+    S("spare-is-pending", brimming, spares_behind, give_take, trim),
     S("against-two-users", cached, whole, give_take, trim, take_one),
     S("against-refill", full, whole, take_five, trim),
     S("against-spill", brimming, whole, give_two, trim),
