@@ -276,7 +276,7 @@ int copse_tune_get(const char *name, uint64_t *value) {
 
 int copse_tune_set(const char *name, uint64_t value) {
   if (INSTRUMENTED && !copse_guard_nonnull(SITE("copse_tune_set"), name)) return EINVAL;
-  return copse_parameter_set(name, value);
+  return copse_start_parameter(name, value);
 }
 
 /* ---- misuse ---- */

@@ -125,6 +125,16 @@ bool copse_start(void) {
   return done;
 }
 
+int copse_start_parameter(const char *name, u64 value) {
+  if (copse_started()) return copse_parameter_set(name, value);
+  copse_fork_register();
+  /* Not while another thread reads them. */
+  copse_lock_acquire(&copse_start_lock);
+  int error = copse_parameter_set(name, value);
+  copse_lock_release(&copse_start_lock);
+  return error;
+}
+
 struct cache *copse_thread_cache(void) {
   struct copse_hot_ *hot = copse_hot_of_thread_();
   if (!hot_is_dummy(hot)) return cache_of_hot(hot);

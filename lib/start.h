@@ -9,6 +9,8 @@
 hidden bool copse_start(void);
 /* Whether that has happened. */
 hidden bool copse_started(void);
+/* As copse_tune_set: one that is to be set early is set before that, and is what it brings up, or is too late. */
+hidden int copse_start_parameter(const char *name, u64 value);
 
 /* The calling thread's record; NULL where it has none. */
 static inline struct cache *cache_of_thread(void) {

@@ -324,6 +324,39 @@ static void start_refused_at_every_call(void **state) {
   assert_in_range(refuse_at, 4, 59);
 }
 
+/* Who sets what can only be set before the first allocation while another thread makes that is too late, or was not. */
+static struct worker setter;
+static int set_result;
+static u32 setting, set_begun;
+
+static void set_arenas(void *argument) {
+  (void)argument;
+  store_relaxed(&set_begun, 1u);
+  set_result = copse_tune_set("arenas", 1);
+}
+
+static void set_meanwhile(const struct vm_record *call) {
+  if (call->kind != VM_MPROTECT || setting++) return; /* the reservation has been made */
+  worker_begin(&setter, set_arenas, NULL);
+  while (!load_relaxed(&set_begun)) usleep(1000);
+  usleep(50000);
+}
+
+FRESH(parameters_set_while_it_starts) {
+  u64 arenas;
+  worker_start(&setter);
+  vm_faults_install();
+  vm_faults.hook = set_meanwhile;
+  void *p = copse_alloc(100);
+  vm_faults.hook = NULL;
+  worker_wait(&setter);
+  CHECK(p && setting && copse_tune_get("arenas", &arenas) == 0 && (arenas != 1 || copse_regions.arenas == 1));
+  CHECK(set_result == EBUSY);
+  copse_free(p, 100);
+  vm_faults_remove();
+  worker_end(&setter);
+}
+
 static void start_too(void *argument) {
   void **out = argument;
   CHECK((*out = copse_alloc(64)));
@@ -356,6 +389,7 @@ int main(void) {
     cmocka_unit_test(first_frees_when_nobody_leaves_a_record),
     cmocka_unit_test(main_thread_may_end_first),
     cmocka_unit_test(start_refused_at_every_call),
+    cmocka_unit_test(parameters_set_while_it_starts),
     cmocka_unit_test(started_by_many_at_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
