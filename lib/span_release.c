@@ -22,8 +22,8 @@ void copse_span_detach_locked(struct span_gone_list *list, u64 first, u64 count,
 /* Returns the bytes whose pages are gone: those that were charged, or of what was free before those that may have had any. */
 static u64 settle_run(const struct span_gone *gone) {
   u64 first = gone->first, count = gone->count;
-  bool taken = gone->uncommit && copse_vm_uncommit(span_address(first), count * GRANULE);
-  bool empty = taken || (!gone->pinned && copse_vm_decommit(span_address(first), count * GRANULE) == count * GRANULE);
+  bool taken = gone->uncommit && copse_vm_uncommit_uncounted(span_address(first), count * GRANULE);
+  bool empty = taken || (!gone->pinned && copse_vm_decommit_uncounted(span_address(first), count * GRANULE) == count * GRANULE);
   copse_lock_acquire(&copse_span_lock);
   u64 bytes = gone->length ? gone->length : copse_run_count(S.dirty, first, count) * GRANULE;
   if (taken) {
@@ -33,8 +33,13 @@ static u64 settle_run(const struct span_gone *gone) {
   } else if (gone->uncommit) {
     copse_run_set(S.committed, first, count);
   }
-  if (empty) copse_run_clear(S.dirty, first, count);
-  else S.refused = true;
+  if (empty) {
+    copse_run_clear(S.dirty, first, count);
+    /* Of whole granules only this part, which is what a trim says that it gave back. */
+    add_relaxed(&copse_vm_counters.decommitted, bytes);
+  } else {
+    S.refused = true;
+  }
   copse_run_clear(S.flight, first, count);
   copse_run_clear(S.used, first, count);
   S.hint = min_u64(S.hint, first);

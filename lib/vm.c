@@ -131,18 +131,23 @@ bool copse_vm_commit(void *address, size_t length) {
   return true;
 }
 
-size_t copse_vm_decommit(void *address, size_t length) {
+size_t copse_vm_decommit_uncounted(void *address, size_t length) {
   struct range r = units_inside(address, length, copse_vm_facts.page);
   if (!r.length) return 0;
   /* Of locked memory the first says EINVAL; whether memory is locked may change, so it is asked each time. */
   if (!vm_madvise(r.start, r.length, MADV_DONTNEED) &&
       (errno != EINVAL || !vm_madvise(r.start, r.length, MADV_DONTNEED_LOCKED)))
     return 0;
-  add_relaxed(&copse_vm_counters.decommitted, (u64)r.length);
   return r.length;
 }
 
-bool copse_vm_uncommit(void *address, size_t length) {
+size_t copse_vm_decommit(void *address, size_t length) {
+  size_t bytes = copse_vm_decommit_uncounted(address, length);
+  add_relaxed(&copse_vm_counters.decommitted, (u64)bytes);
+  return bytes;
+}
+
+bool copse_vm_uncommit_uncounted(void *address, size_t length) {
   struct range r = units_inside(address, length, copse_vm_facts.page);
   if (!r.length) return true;
   copse_annotate_gone(r.start, r.length);
@@ -152,7 +157,12 @@ bool copse_vm_uncommit(void *address, size_t length) {
     return false;
   }
   sub_relaxed(&copse_vm_counters.committed, (u64)r.length);
-  add_relaxed(&copse_vm_counters.decommitted, (u64)r.length);
+  return true;
+}
+
+bool copse_vm_uncommit(void *address, size_t length) {
+  if (!copse_vm_uncommit_uncounted(address, length)) return false;
+  add_relaxed(&copse_vm_counters.decommitted, (u64)units_inside(address, length, copse_vm_facts.page).length);
   return true;
 }
 

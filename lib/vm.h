@@ -61,6 +61,9 @@ hidden size_t copse_vm_decommit(void *address, size_t length);
 
 /* Gives back pages *and* access and the system's accounting of it (a PROT_NONE mapping over it).  false: nothing changed. */
 hidden bool copse_vm_uncommit(void *address, size_t length);
+/* The same two, for who counts what is given back himself, or for whom it is nothing. */
+hidden size_t copse_vm_decommit_uncounted(void *address, size_t length);
+hidden bool copse_vm_uncommit_uncounted(void *address, size_t length);
 
 /*
  * Moves the pages of [from, from + length) to `to`, page-aligned, without a copy; `to` is inside our reservation and not

@@ -187,6 +187,22 @@ FRESH(spans_are_given_back) {
   CHECK(copse_span_valid());
 }
 
+/* What a trim returns is what the statistics count, of spans that end within a granule too. */
+FRESH(of_spans_no_more_is_counted_than_returned) {
+  static const size_t sizes[] = {MB + 1, 3 * MB, 5 * MB + 100000};
+  static struct copse_stats before, after;
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    void *p = copse_alloc(sizes[i]);
+    CHECK(p);
+    memset(p, 1, sizes[i]);
+    copse_free(p, sizes[i]);
+    copse_stats(&before);
+    size_t bytes = copse_trim();
+    copse_stats(&after);
+    CHECK(bytes >= sizes[i] && bytes == after.decommitted - before.decommitted);
+  }
+}
+
 /* What has been asked for is not asked for again: of all classes, with two thirds of the objects freed at random, and all. */
 FRESH(a_second_trim_has_nothing_to_do) {
   enum { EACH = 300 };
@@ -302,6 +318,7 @@ int main(void) {
     cmocka_unit_test(from_a_thread_without_a_cache),
     cmocka_unit_test(no_memory_for_a_record),
     cmocka_unit_test(spans_are_given_back),
+    cmocka_unit_test(of_spans_no_more_is_counted_than_returned),
     cmocka_unit_test(a_second_trim_has_nothing_to_do),
     cmocka_unit_test(cooldown_is_the_parameter),
     cmocka_unit_test(errno_stays),
