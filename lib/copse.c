@@ -215,8 +215,8 @@ size_t copse_trim(void) {
   int saved = errno;
   if (INSTRUMENTED && !copse_started()) return 0;
   copse_annotate_enter();
-  copse_guard_flush();
-  size_t bytes = copse_started() ? copse_trim_all(cache_of_thread()) : 0;
+  size_t bytes = copse_guard_flush();
+  if (copse_started()) bytes += copse_trim_all(cache_of_thread());
   copse_guard_check(true);
   copse_annotate_leave();
   errno = saved;

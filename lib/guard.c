@@ -109,7 +109,7 @@ static void *alloc(const struct site *at, u64 size, u64 alignment, bool zeroed) 
     u64 wanted = max_u64(promised(size), alignment);
     p = take(size, wanted, zeroed);
     if (unlikely(!p)) {
-      copse_guard_flush_at(at);
+      (void)copse_guard_flush_at(at);
       p = take(size, wanted, zeroed);
     }
   }
@@ -199,8 +199,8 @@ static bool take_back(const struct site *at, const void *p, u64 size, u64 alignm
   return false;
 }
 
-/* The oldest of a class leaves the quarantine: to the cache, or to the spans. */
-static void let_go(const struct site *at, unsigned class, u64 slot) {
+/* The oldest of a class leaves the quarantine: to the cache, or to the spans.  Returns the bytes that went back to the system. */
+static u64 let_go(const struct site *at, unsigned class, u64 slot) {
   struct place place = copse_place_at(class, slot);
   if (bytes_unwatched()) {
     const char *broken = copse_guard_fill_broken(place.start, place.room, false);
@@ -211,12 +211,14 @@ static void let_go(const struct site *at, unsigned class, u64 slot) {
   }
   copse_annotate_recycle(place.start, place.room);
   set_state(place.side, SIDE_FREE);
+  u64 bytes = 0;
   if (class < CLASS_SPANS) {
     copse_hot_free_by_address_(place.start);
   } else {
-    bool freed = copse_span_free(place.start);
+    bool freed = copse_span_free_counted(place.start, &bytes);
     must(freed);
   }
+  return bytes;
 }
 
 static void hold_back(const struct site *at, const struct place *place) {
@@ -228,7 +230,7 @@ static void hold_back(const struct site *at, const struct place *place) {
   set_state(side, SIDE_QUARANTINE);
   copse_quarantine_put(place->class, place->slot, place->room);
   u64 slot;
-  while (copse_quarantine_take(place->class, false, &slot)) let_go(at, place->class, slot);
+  while (copse_quarantine_take(place->class, false, &slot)) (void)let_go(at, place->class, slot);
 }
 
 void copse_guard_free(const struct site *at, void *p, u64 size, u64 alignment) {
@@ -285,11 +287,12 @@ u64 copse_guard_size(const struct site *at, const void *p) {
   return size;
 }
 
-void copse_guard_flush_at(const struct site *at) {
-  u64 slot;
+u64 copse_guard_flush_at(const struct site *at) {
+  u64 slot, bytes = 0;
   for (unsigned class = 0; class <= CLASS_SPANS; class ++) /* What others put in meanwhile can wait. */
     for (u64 n = copse_quarantine_slots(class); n && copse_quarantine_take(class, true, &slot); n--)
-      let_go(at, class, slot);
+      bytes += let_go(at, class, slot);
+  return bytes;
 }
 
 #else

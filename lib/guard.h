@@ -46,13 +46,13 @@ hidden void *copse_guard_realloc(const struct site *at, void *p, u64 old_size, u
 hidden u64 copse_guard_size(const struct site *at, const void *p);
 /* Whether an argument is what its `pre:` line wants; else it is a misuse. */
 hidden bool copse_guard_nonnull(const struct site *at, const void *argument) address_only(2);
-/* Empties the quarantine into the pools: before a trim, and before ENOMEM. */
-hidden void copse_guard_flush(void);
+/* Empties the quarantine into the pools: before a trim, and before ENOMEM.  Returns the bytes that went back to the system: of spans. */
+hidden u64 copse_guard_flush(void);
 /* Asserts that the pools are whole: all of them and the spans, or one, in turn. */
 hidden void copse_guard_check(bool all);
 
 /* ---- for guard*.c ---- */
-hidden void copse_guard_flush_at(const struct site *at);
+hidden u64 copse_guard_flush_at(const struct site *at);
 /* Brings copse up, and tells the tools that what follows is copse's own; `caller` as copse_annotate_enter_at wants it. */
 hidden void copse_guard_enter_at(const void *caller);
 #define copse_guard_enter() copse_guard_enter_at(__builtin_return_address(0))
@@ -68,7 +68,7 @@ struct site;
 #define copse_guard_realloc(at, p, old_size, new_size) ((void)(at), NULL)
 #define copse_guard_size(at, p) ((void)(at), 0)
 #define copse_guard_nonnull(at, argument) true
-#define copse_guard_flush() ((void)0)
+#define copse_guard_flush() ((u64)0)
 #define copse_guard_check(all) ((void)0)
 
 #endif

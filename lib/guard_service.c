@@ -17,10 +17,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-void copse_guard_flush(void) {
+u64 copse_guard_flush(void) {
   int saved = errno;
-  if (copse_started()) copse_guard_flush_at(SITE("copse_trim"));
+  u64 bytes = copse_started() ? copse_guard_flush_at(SITE("copse_trim")) : 0;
   errno = saved;
+  return bytes;
 }
 
 /*

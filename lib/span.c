@@ -130,7 +130,7 @@ void *copse_span_alloc(u64 size, u64 alignment, bool zero) {
   return take_free(length, alignment, zero, &p) == TAKEN ? p : NULL;
 }
 
-bool copse_span_free(void *p) {
+bool copse_span_free_counted(void *p, u64 *bytes) {
   u64 at = copse_span_index(p);
   if (at == RUN_NONE || !load_relaxed(&S.table[at])) return false;
   struct span_gone_list list;
@@ -144,8 +144,13 @@ bool copse_span_free(void *p) {
     copse_span_cache_put_locked(at, length, &list);
   }
   copse_lock_release(&copse_span_lock);
-  copse_span_settle(&list);
+  *bytes += copse_span_settle(&list);
   return length != 0;
+}
+
+bool copse_span_free(void *p) {
+  u64 bytes = 0;
+  return copse_span_free_counted(p, &bytes);
 }
 
 u64 copse_span_trim(void) { return S.granules ? copse_span_reclaim(false) : 0; }

@@ -28,6 +28,8 @@ hidden bool copse_span_start(void);
 hidden void *copse_span_alloc(u64 size, u64 alignment, bool zero);
 /* Frees.  false: `p` is not the start of a live span; nothing changed. */
 hidden bool copse_span_free(void *p);
+/* The same, and adds to *bytes what went back to the system, as copse_span_trim counts. */
+hidden bool copse_span_free_counted(void *p, u64 *bytes);
 /* Usable bytes; 0: not the start of a live span.  One load. */
 hidden u64 copse_span_size(const void *p);
 /*

@@ -52,6 +52,21 @@ FRESH(resizing_moves_and_keeps_the_contents) {
 
 /* ---- the quarantine, and memory that is short ---- */
 
+/* A trim returns what went back, and so does one that lets spans go from the quarantine to a cache that has no room for them. */
+FRESH(spans_that_were_held_back_are_bytes_of_the_trim) {
+  static struct copse_stats before, after;
+  copse_tune_set("span_cache", 0);
+  for (unsigned i = 0; i < 3; i++) {
+    void *p = copse_alloc((size_t)5 << 20);
+    CHECK(p);
+    copse_free(p, (size_t)5 << 20);
+    copse_stats(&before);
+    size_t bytes = copse_trim();
+    copse_stats(&after);
+    CHECK(bytes >= (size_t)5 << 20 && bytes == after.decommitted - before.decommitted && after.in_use == 0);
+  }
+}
+
 FRESH(freed_ones_are_held_back) {
   copse_tune_set("quarantine", 100 * 128);
   unsigned class = class_of_request(100);
@@ -243,6 +258,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(promises_hold_with_a_redzone),
     cmocka_unit_test(resizing_moves_and_keeps_the_contents),
+    cmocka_unit_test(spans_that_were_held_back_are_bytes_of_the_trim),
     cmocka_unit_test(freed_ones_are_held_back),
     cmocka_unit_test(the_quarantine_gives_way_before_enomem),
     cmocka_unit_test(a_span_may_have_what_a_class_had),
