@@ -20,14 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static void (*handler)(const struct copse_misuse *misuse, void *context);
-static void *handler_context;
+/* low: the handler's function; high: its context.  One word, so that no function is called with the context of another. */
+static struct pair handler;
 
 void copse_report_handler(void (*function)(const struct copse_misuse *misuse, void *context), void *context) {
-  /* relaxed: read only where the handler is seen, which is stored behind it. */
-  store_relaxed(&handler_context, context);
-  /* release: pairs with the acquire in copse_report_misuse. */
-  store_release(&handler, function);
+  struct pair before = {0, 0}, after = {(uptr)function, (uptr)context};
+  /* release: pairs with the acquire in copse_report_misuse: what the context points at is visible. */
+  while (!cas_pair_release(&handler, &before, after)) {}
 }
 
 void copse_report_say(const char *format, ...) {
@@ -155,13 +154,16 @@ void copse_report_misuse(const struct site *at, const char *message, const void 
   copse_report_say("  here, thread %u:", copse_side_thread());
   copse_stack_print_here(STDERR_FILENO, at->caller, at->frame);
   if (about) copse_report_describe(about);
-  /* acquire: pairs with the release in copse_report_handler: its context is that one's or a later one's. */
-  void (*call)(const struct copse_misuse *, void *) = load_acquire(&handler);
+  /* A function that none is, so that nothing is swapped.  gcc 12 breaks off over a pair of zeros here (aarch64, +lse). */
+  struct pair set = {1, 0};
+  /* acquire: pairs with the release in copse_report_handler. */
+  (void)cas_pair_acquire(&handler, &set, set);
+  void (*call)(const struct copse_misuse *, void *) = (void (*)(const struct copse_misuse *, void *))(uptr)set.low;
   if (call) {
     copse_annotate_written(&misuse, sizeof misuse);
     copse_annotate_leave(); /* it is the user's code */
     copse_annotate_call();
-    call(&misuse, load_relaxed(&handler_context));
+    call(&misuse, (void *)(uptr)set.high);
     copse_annotate_enter_at(at->caller);
   } else if (load_relaxed(&copse_tunables.misuse) == 1) { /* relaxed: a parameter */
     __builtin_trap();

@@ -5,6 +5,7 @@
 #include "copse.h"
 #include "report.h"
 #include "report_place.h"
+#include <stdatomic.h>
 
 #if INSTRUMENTED
 
@@ -189,6 +190,49 @@ static void test_handler(void **state) {
   assert_int_equal(count_of(said, "copse: copse_"), 5);
 }
 
+/* Two that are set in turn while misuses are found: each is called with its own context. */
+static struct turn {
+  atomic_ulong calls, strangers;
+} turns[2];
+static atomic_bool turns_over;
+
+static void note_turn(struct turn *turn, const void *context) {
+  turn->calls++;
+  turn->strangers += context != turn;
+}
+static void first_handler(const struct copse_misuse *misuse, void *context) { note_turn(&turns[misuse == NULL], context); }
+static void second_handler(const struct copse_misuse *misuse, void *context) { note_turn(&turns[misuse != NULL], context); }
+
+static void *take_turns(void *unused) {
+  while (!turns_over) {
+    copse_on_misuse(first_handler, &turns[0]);
+    copse_on_misuse(second_handler, &turns[1]);
+  }
+  return unused;
+}
+
+static int handled_in_turn(void *unused) {
+  enum { MISUSES = 5000 };
+  pthread_t thread;
+  close(STDERR_FILENO);
+  copse_tune_set("stacks", 0);
+  copse_on_misuse(first_handler, &turns[0]);
+  char *p = hidden_pointer(allocate_it(64));
+  require(pthread_create(&thread, NULL, take_turns, NULL) == 0);
+  for (unsigned i = 0; i < MISUSES; i++) free_it(p, 65);
+  turns_over = true;
+  pthread_join(thread, NULL);
+  require(turns[0].calls + turns[1].calls == MISUSES);
+  require(turns[0].strangers + turns[1].strangers == 0);
+  free_it(p, 64);
+  return unused != NULL;
+}
+
+static void test_handlers_have_their_context(void **state) {
+  (void)state;
+  assert_int_equal(in_child_saying(handled_in_turn, NULL, said, sizeof said), 0);
+}
+
 static int without_stderr(void *unused) {
   close(STDERR_FILENO);
   return double_free(unused);
@@ -348,6 +392,7 @@ int main(void) {
     cmocka_unit_test(test_a_moment_for_who_frees_it),
     cmocka_unit_test(test_trap),
     cmocka_unit_test(test_handler),
+    cmocka_unit_test(test_handlers_have_their_context),
     cmocka_unit_test(test_nowhere_to_say_it),
     cmocka_unit_test(test_one_line_however_long),
     cmocka_unit_test(test_foreign_address),
