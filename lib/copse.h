@@ -98,7 +98,8 @@ COPSE_API void copse_free_aligned(void *ptr, size_t size, size_t alignment) __at
  * How many bytes from `ptr` on may be used: at least the size asked for.  In the instrumented library exactly the size
  * asked for.  Any size from the one asked for to this one may be given to copse_free.
  * A compiler takes the size asked for as all there is, and what _FORTIFY_SOURCE checks aborts beyond it: who wants to use
- * more says so by copse_realloc(ptr, size, copse_usable_size(ptr)), which leaves it where it is in release.
+ * more says so by copse_realloc(ptr, size, copse_usable_size(ptr)), which leaves it where it is in release, but for what is of 64 KB
+ * or less and was aligned to more than 1 MB.
  * pre: `ptr` is live, not NULL.
  */
 COPSE_API size_t copse_usable_size(const void *ptr) __attribute__((nonnull));
