@@ -105,7 +105,8 @@ COPSE_API void copse_free_aligned(void *ptr, size_t size, size_t alignment) __at
 COPSE_API size_t copse_usable_size(const void *ptr) __attribute__((nonnull));
 
 /*
- * The usable size that copse_alloc(size) would give, or, above 1 MB, would give at least: asking for that much costs no more memory.
+ * The usable size that copse_alloc(size) would give; above 1 MB, and where a class has no room left and a larger one serves it, would
+ * give at least: asking for that much costs no more memory.
  * A `size` above PTRDIFF_MAX is returned as it is.
  */
 COPSE_API size_t copse_good_size(size_t size) __attribute__((const));
