@@ -175,7 +175,7 @@ struct copse_stats {
   uint64_t committed;         /* bytes made accessible for slots and spans */
   uint64_t in_use;            /* bytes of blocks and spans that may have pages: what "limit" limits */
   uint64_t metadata;          /* bytes made accessible for copse itself */
-  uint64_t spans;             /* live spans */
+  uint64_t spans;             /* live spans; in the instrumented library those that it holds back, too */
   uint64_t span_bytes;        /* bytes in them */
   uint64_t span_cached;       /* bytes in the span cache */
   uint64_t threads;           /* threads that have a cache now */
