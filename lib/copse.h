@@ -195,7 +195,8 @@ struct copse_stats {
 };
 
 /*
- * Writes a snapshot.  Counters of other threads are read while they run: exact where those threads are at rest.
+ * Writes a snapshot.  Counters of other threads are read while they run: exact where those threads are at rest.  Before the first
+ * allocation all of it is 0.
  */
 #ifdef __cplusplus
 /* C++ has the name of the struct as a constructor's, and -Wshadow says that the function hides that. */
