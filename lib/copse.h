@@ -274,8 +274,8 @@ struct copse_misuse {
 /*
  * Has `handler` called, with `context`, for each misuse that the instrumented library finds, after the report on stderr and
  * in place of abort; NULL: abort again.  When it returns, the function that was misused does nothing, and returns NULL or 0,
- * or an error where it returns those by number; one that only found that freed memory had been written to goes on.  Left by
- * longjmp, it may cost the block.
+ * or an error where it returns those by number; one that only found that freed memory had been written to goes on, and so does
+ * copse_free_batch, with the other ones.  Left by longjmp, it may cost the block.
  * The handler may allocate.  One handler a process.  In release nothing is found, and this does nothing.
  */
 COPSE_API void copse_on_misuse(void (*handler)(const struct copse_misuse *misuse, void *context), void *context);
