@@ -56,7 +56,8 @@ u64 copse_pool_shrink(struct pool *p) {
     copse_lock_release(&p->lock);
     if (!going) break;
     u64 length = (g.range.to - g.range.from) * p->size;
-    going = copse_vm_uncommit(pool_address(p, g.range.from), length);
+    /* Its pages were given back, and counted, before, or never came. */
+    going = copse_vm_uncommit_uncounted(pool_address(p, g.range.from), length);
     copse_lock_acquire(&p->lock);
     if (going) copse_pool_rollback_locked(p, &g);
     else copse_pool_publish_locked(p, &g, 0);

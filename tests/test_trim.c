@@ -187,6 +187,20 @@ FRESH(spans_are_given_back) {
   CHECK(copse_span_valid());
 }
 
+/* To take back the access of what has no pages any more, before memory is said to be out, gives no bytes back once more. */
+FRESH(what_is_bare_is_not_given_back_again) {
+  static struct heap h = {.size = 1000};
+  static struct copse_stats before, after;
+  copse_tune_set("huge", 0);
+  take_and_give(&h);
+  CHECK(copse_trim() >= 4000 * 1000);
+  copse_stats(&before);
+  copse_tune_set("limit", MB);
+  CHECK(!copse_alloc(2 * MB));
+  copse_stats(&after);
+  CHECK(after.committed < before.committed && after.decommitted == before.decommitted);
+}
+
 /* What a trim returns is what the statistics count, of spans that end within a granule too. */
 FRESH(of_spans_no_more_is_counted_than_returned) {
   static const size_t sizes[] = {MB + 1, 3 * MB, 5 * MB + 100000};
@@ -318,6 +332,7 @@ int main(void) {
     cmocka_unit_test(from_a_thread_without_a_cache),
     cmocka_unit_test(no_memory_for_a_record),
     cmocka_unit_test(spans_are_given_back),
+    cmocka_unit_test(what_is_bare_is_not_given_back_again),
     cmocka_unit_test(of_spans_no_more_is_counted_than_returned),
     cmocka_unit_test(a_second_trim_has_nothing_to_do),
     cmocka_unit_test(cooldown_is_the_parameter),
