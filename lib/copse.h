@@ -266,7 +266,7 @@ COPSE_API int copse_tune_set(const char *name, uint64_t value) __attribute__((no
 struct copse_misuse {
   const char *function; /* that was called */
   const char *what;     /* in a few words, for instance "freed before" */
-  const void *pointer;  /* that it was given, or NULL */
+  const void *pointer;  /* that it was given, or where freed memory was written to, or NULL */
   size_t size;          /* that it was given, or 0 */
   size_t asked;         /* bytes once asked for at that place, or 0 where nothing is known of it */
 };
