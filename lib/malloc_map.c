@@ -21,6 +21,15 @@
 
 enum { NAME = 4096 };
 
+#ifdef __GLIBC__
+/* The drop-in's constructors run before those of all others (-z initfirst), glibc's among them, which sets this to the same. */
+__attribute__((constructor(101))) static void environment_early(int argc, char **argv, char **envp) {
+  (void)argc;
+  (void)argv;
+  if (!environ) environ = envp;
+}
+#endif
+
 /* As it was at the start: a program may change its environment.  Written by the constructor only. */
 static char wanted[NAME];
 

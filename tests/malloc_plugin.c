@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A shared object for test_malloc_process.c to load and unload: it allocates in its constructor, frees in its
- * destructor, and has a thread-local variable of its own.
+ * destructor, and has a thread-local variable of its own.  Preloaded, with COPSE_TEST_HANDLERS, it has handlers of fork as well,
+ * which its constructor registers before anything is allocated.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,13 +12,19 @@
 
 EXPORT int plugin_sum(void);
 EXPORT void *plugin_make(size_t size);
+EXPORT extern pthread_mutex_t plugin_mutex;
 
 enum { N = 100 };
 
 static unsigned char *volatile block[N];
 static __thread int calls;
 
+pthread_mutex_t plugin_mutex = PTHREAD_MUTEX_INITIALIZER;
+static void lock(void) { pthread_mutex_lock(&plugin_mutex); }
+static void unlock(void) { pthread_mutex_unlock(&plugin_mutex); }
+
 __attribute__((constructor)) static void start(void) {
+  if (getenv("COPSE_TEST_HANDLERS")) pthread_atfork(lock, unlock, unlock);
   for (unsigned i = 0; i < N; i++) {
     block[i] = malloc(i * 37);
     if (block[i]) memset(block[i], (int)i, i * 37);

@@ -38,8 +38,15 @@ static void allocate_early(void) {
   }
 }
 
-/* The dynamic linker calls these before any constructor of any library. */
+/* The dynamic linker calls these before any constructor of any library; glibc's with the arguments. */
+#ifdef __GLIBC__
+static void allocate_early_if(int argc, char *argv[]) {
+  if (argc < 2 || strcmp(argv[1], "handlers") != 0) allocate_early();
+}
+__attribute__((section(".preinit_array"), used)) static void (*const preinit)(int argc, char *argv[]) = allocate_early_if;
+#else
 __attribute__((section(".preinit_array"), used)) static void (*const preinit)(void) = allocate_early;
+#endif
 
 static void test_before_constructors(void **state) {
   (void)state;
@@ -399,7 +406,7 @@ static void test_dlopen(void **state) {
 
 #ifdef __GLIBC__
 static FILE *stream;
-static atomic_int has_stream;
+static atomic_int has_stream, has_mutex;
 
 static void *flushes_all(void *unused) {
   fflush(NULL);
@@ -427,6 +434,33 @@ static void *allocates_with_stream(void *unused) {
   return unused;
 }
 
+/* Allocates with a mutex that another library's handlers of fork take. */
+static void *allocates_with_mutex(void *mutex) {
+  static void *slots[2000];
+  pthread_mutex_lock(mutex);
+  atomic_store(&has_mutex, 1);
+  usleep(300000);
+  void *span = hide(malloc(3000000));
+  for (unsigned i = 0; i < 2000; i++) slots[i] = hide(malloc(40));
+  for (unsigned i = 0; i < 2000; i++) free(slots[i]);
+  free(span);
+  pthread_mutex_unlock(mutex);
+  return NULL;
+}
+
+/* The plugin is preloaded: its constructor has run before any of this program's. */
+static int handlers_program(void) {
+  pthread_t thread;
+  bool failed = false;
+  alarm(20);
+  void *mutex = dlsym(RTLD_DEFAULT, "plugin_mutex");
+  if (!mutex || pthread_create(&thread, NULL, allocates_with_mutex, mutex)) return 1;
+  while (!atomic_load(&has_mutex)) usleep(1000);
+  forks_once(&failed);
+  pthread_join(thread, NULL);
+  return failed;
+}
+
 /* As a program of its own, which ends by SIGALRM where they wait for each other. */
 static int streams_program(void) {
   pthread_t thread[3];
@@ -443,6 +477,7 @@ static int streams_program(void) {
 }
 #else
 static int streams_program(void) { return 0; }
+static int handlers_program(void) { return 0; }
 #endif
 
 static int run_apart(char *what) {
@@ -458,6 +493,23 @@ static int run_apart(char *what) {
 static void test_fork_and_streams(void **state) {
   (void)state;
   assert_int_equal(run_apart("streams"), 0);
+}
+
+/* A constructor of a library that the program is linked with may register handlers before anything was allocated. */
+static void test_fork_and_handlers(void **state) {
+  (void)state;
+  const char *before = getenv("LD_PRELOAD");
+  if (!find_plugin()) fail_msg("no malloc_plugin.so beside the program; COPSE_TEST_PLUGIN says where");
+  char *saved = before ? strdup(before) : NULL, preload[8192];
+  snprintf(preload, sizeof preload, "%s%s%s", before ? before : "", before ? ":" : "", plugin);
+  setenv("LD_PRELOAD", preload, 1);
+  setenv("COPSE_TEST_HANDLERS", "1", 1);
+  int status = run_apart("handlers");
+  unsetenv("COPSE_TEST_HANDLERS");
+  if (saved) setenv("LD_PRELOAD", saved, 1);
+  else unsetenv("LD_PRELOAD");
+  free(saved);
+  assert_int_equal(status, 0);
 }
 
 /* ------------------------------------------------------------------ one load, then another */
@@ -491,6 +543,7 @@ int main(int argc, char *argv[]) {
   if (argc > 1 && !strcmp(argv[1], "exit")) return exit_program();
   if (argc > 1 && !strcmp(argv[1], "loads")) return loads_program();
   if (argc > 1 && !strcmp(argv[1], "streams")) return streams_program();
+  if (argc > 1 && !strcmp(argv[1], "handlers")) return handlers_program();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_before_constructors),
       cmocka_unit_test(test_threads_end_with_live_memory),
@@ -498,6 +551,7 @@ int main(int argc, char *argv[]) {
       cmocka_unit_test(test_fork_under_load),
       cmocka_unit_test(test_vfork_and_spawn_under_load),
       cmocka_unit_test(test_fork_and_streams),
+      cmocka_unit_test(test_fork_and_handlers),
       cmocka_unit_test(test_exit_handlers),
       cmocka_unit_test(test_dlopen),
       cmocka_unit_test(test_one_load_then_another),
