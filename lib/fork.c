@@ -22,8 +22,11 @@ static bool up; /* copse was when the locks were taken: before that there is but
 /*
  * The lock of the C library's list of streams.  glibc takes it for a fork, behind the handlers; who flushes all streams has it while it
  * waits for one, and who has that one may wait for memory, as getline(3) does: so it goes ahead of all of ours.  It is recursive.
+ * In the drop-in alone: in others the C library's memory is not ours, and handlers that other libraries' constructors registered may
+ * run behind ours, and wait for who opens a stream.
  * Source: glibc, posix/fork.c; Sourceware bug 19431.
  */
+#ifdef COPSE_DROPIN
 #pragma GCC diagnostic push
 #ifdef __clang__
 #pragma GCC diagnostic ignored "-Wreserved-identifier"
@@ -34,6 +37,21 @@ extern void _IO_list_resetlock(void) __attribute__((weak));
 #pragma GCC diagnostic pop
 
 static bool has_streams(void) { return _IO_list_lock && _IO_list_unlock && _IO_list_resetlock; }
+static void streams_take(void) {
+  if (has_streams()) _IO_list_lock();
+}
+static void streams_release(void) {
+  if (has_streams()) _IO_list_unlock();
+}
+/* Of a process with threads the C library has made it new by now. */
+static void streams_reset(void) {
+  if (has_streams()) _IO_list_resetlock();
+}
+#else
+static void streams_take(void) {}
+static void streams_release(void) {}
+static void streams_reset(void) {}
+#endif
 
 /* All but that of the start. */
 static void take_others(void) {
@@ -48,7 +66,7 @@ static void prepare(void) {
     again++;
     return;
   }
-  if (has_streams()) _IO_list_lock();
+  streams_take();
   bool known = copse_started(); /* and so are the tools */
   if (known) copse_annotate_enter();
   copse_lock_acquire(&copse_start_lock);
@@ -92,13 +110,12 @@ static void parent(void) {
   if (known) copse_annotate_enter();
   release_all();
   if (known) copse_annotate_leave();
-  if (has_streams()) _IO_list_unlock();
+  streams_release();
 }
 
 static void child(void) {
   if (more_to_come()) return;
-  /* Of a process with threads the C library has made it new by now. */
-  if (has_streams()) _IO_list_resetlock();
+  streams_reset();
   if (!up) {
     release_all();
     return;

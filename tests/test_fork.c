@@ -230,6 +230,34 @@ FRESH(a_first_call_in_a_handler) {
   worker_end(&looker);
 }
 
+/* The mutex of a library that knows nothing of copse: it opens streams under it, and its handlers of fork run behind ours. */
+static pthread_mutex_t stranger = PTHREAD_MUTEX_INITIALIZER;
+static int stranger_has_it;
+static void opens_a_stream(void *unused) {
+  (void)unused;
+  pthread_mutex_lock(&stranger);
+  store_release(&stranger_has_it, 1);
+  usleep(200000);
+  FILE *stream = fopen("/dev/null", "w");
+  CHECK(stream && fclose(stream) == 0);
+  pthread_mutex_unlock(&stranger);
+}
+static void take_stranger(void) { pthread_mutex_lock(&stranger); }
+static void release_stranger(void) { pthread_mutex_unlock(&stranger); }
+FRESH(a_handler_waits_for_a_stream) {
+  if (no_handler_may_allocate()) return;
+  static struct worker w;
+  early.prepare = take_stranger;
+  early.parent = early.child = release_stranger;
+  copse_free(copse_alloc(100), 100);
+  worker_start(&w);
+  worker_begin(&w, opens_a_stream, NULL);
+  while (!load_acquire(&stranger_has_it)) usleep(1000);
+  in_child(use_all);
+  worker_wait(&w);
+  worker_end(&w);
+}
+
 static bool no_handler_may_start(void) {
   if (UNDER_MSAN) left_out("MemorySanitizer holds locks of its own through the handlers, which the allocation wants");
   return UNDER_MSAN;
@@ -317,6 +345,7 @@ int main(void) {
     cmocka_unit_test(from_threads_with_a_cache_and_without),
     cmocka_unit_test(handlers_registered_before_ours),
     cmocka_unit_test(a_first_call_in_a_handler),
+    cmocka_unit_test(a_handler_waits_for_a_stream),
     cmocka_unit_test(a_start_in_a_handler),
     cmocka_unit_test(a_start_before_our_handler),
     cmocka_unit_test(handlers_registered_after_ours),

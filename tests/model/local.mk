@@ -32,7 +32,7 @@ model_compile = $(AM_V_CC)$(MKDIR_P) tests/model/.deps && $(CC) -std=gnu11 -D_GN
 model_checked_flags = -O1 -fsanitize=thread -Dmemcpy=model_memcpy -Dmemmove=model_memmove -Dmemset=model_memset
 model_comma = ,
 model_wrapped = pthread_mutex_lock pthread_mutex_unlock pthread_mutex_init pthread_key_create pthread_setspecific \
-  pthread_atfork open _IO_list_lock _IO_list_unlock _IO_list_resetlock
+  pthread_atfork open
 model_wrap = $(addprefix -Wl$(model_comma)--wrap=,$(model_wrapped))
 
 $(model_checker:.c=.o): tests/model/%.o: tests/model/%.c

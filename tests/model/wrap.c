@@ -28,9 +28,6 @@ int __wrap_pthread_key_create(pthread_key_t *, void (*)(void *));
 int __wrap_pthread_setspecific(pthread_key_t, const void *);
 int __wrap_pthread_atfork(void (*)(void), void (*)(void), void (*)(void));
 int __wrap_open(const char *, int, ...);
-void __wrap__IO_list_lock(void);
-void __wrap__IO_list_unlock(void);
-void __wrap__IO_list_resetlock(void);
 
 /* Of a mutant: mutexes that a thread believes to hold. */
 static bool believed(int thread, uptr mutex) {
@@ -107,8 +104,3 @@ int __wrap_open(const char *path, int flags, ...) {
   (void)flags;
   return -1;
 }
-
-/* Nobody has streams in the model, and an execution that is given up leaves no lock of the C library's behind. */
-void __wrap__IO_list_lock(void) {}
-void __wrap__IO_list_unlock(void) {}
-void __wrap__IO_list_resetlock(void) {}
