@@ -199,6 +199,14 @@ static inline bool pool_has_runs(const struct pool *p) { return p->size >= TRIM_
 /* Stands a block that is in no chain where its words say; a vacant one among the young. */
 hidden void copse_pool_place_locked(struct pool *p, u64 block);
 
+/* Has a block looked at by the next trim; with a cooldown only what is young is. */
+static inline void pool_again_locked(struct pool *p, u64 block) {
+  *pool_changed(p, block) |= (u64)1 << (block & 63);
+  if (!chain_has(pool_old(p), block)) return;
+  chain_clear(pool_old(p), block);
+  chain_set(pool_young(p), block);
+}
+
 /* A range of slots that a growth step has claimed. */
 struct growth {
   struct slot_range range;

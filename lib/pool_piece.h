@@ -8,6 +8,7 @@
 /* Detached slots of one block, which of them were bare before, and which are bare now. */
 struct piece {
   u64 block, mask, was_bare, bare;
+  bool wanted;  /* it was to go itself, not with a neighbour alone */
   bool refused; /* some page was to be given back, and the system would not take it */
 };
 

@@ -69,34 +69,41 @@ static u64 idle_locked(struct pool *p, u64 block) {
   return free == ~(u64)0 ? free : 0;
 }
 
-/* Whether all blocks that have a part of the page that this byte of the pool is on are free, not all bare, and none is wanted back. */
-static bool forgotten_locked(struct pool *p, u64 byte) {
+/*
+ * Where all blocks that have a part of the page that this byte of the pool is on are free, and none is wanted back: has one of those looked
+ * at again that are not bare, or else `bare`; it takes the others with it.  CHAIN_NONE: what is bare does not matter.
+ */
+static void recall_locked(struct pool *p, u64 byte, u64 bare) {
   struct slot_range on = blocks_between(64 * p->size, byte, byte + 1);
-  bool all = on.to <= pool_known(p), warm = false;
-  for (u64 block = on.from; block < on.to && all; block++) {
-    all = *pool_word(p, block) == ~(u64)0 && !due_locked(p, block, 0) && !backed_huge(p, block);
-    warm = warm || !bare_locked(p, block);
+  u64 found = bare;
+  if (on.to > pool_known(p)) return;
+  for (u64 block = on.from; block < on.to; block++) {
+    if (*pool_word(p, block) != ~(u64)0 || due_locked(p, block, 0) || backed_huge(p, block)) return;
+    if (!bare_locked(p, block)) found = block;
   }
-  return all && warm;
+  if (found != CHAIN_NONE) pool_again_locked(p, found);
 }
 
 /*
- * Whether something on the pages of what was returned stays although it could go by now: while this trim had its slots another one
- * had, and returned, the rest of a page, or of the block, and neither knew of all of it.
+ * Whether something on the pages of what was returned, of a part of a block, stays although it could go by now: while this trim had its
+ * slots another one had, and returned, the rest of a page, or of the block, and neither knew of all of it.
  */
 static bool missed_locked(struct pool *p, const struct piece *piece) {
-  u64 block = piece->block, mask = piece->mask, free = *pool_word(p, block), bytes = 64 * p->size, unit = pool_unit(p);
-  if (p->slotwise) {
-    u64 warm = free & ~*pool_bare(p, block), others = free & ~mask;
-    for (unsigned at = 0; at < 64; at += (unsigned)unit) {
-      u64 pages = low_bits((unsigned)unit) << at;
-      if (warm & pages && mask & pages && others & pages) return true;
-    }
-    return false;
+  u64 block = piece->block, mask = piece->mask, free = *pool_word(p, block), unit = pool_unit(p);
+  if (!p->slotwise) return mask != ~(u64)0 && (((mask & low_bits(63)) << 1 | mask >> 1) & free & ~mask);
+  u64 warm = free & ~*pool_bare(p, block), others = free & ~mask;
+  for (unsigned at = 0; at < 64; at += (unsigned)unit) {
+    u64 pages = low_bits((unsigned)unit) << at;
+    if (warm & pages && mask & pages && others & pages) return true;
   }
-  if (mask != ~(u64)0) return ((mask & low_bits(63)) << 1 | mask >> 1) & free & ~mask;
-  if (free != ~(u64)0) return false;
-  return (!(piece->bare & 1) && forgotten_locked(p, block * bytes)) || (!(piece->bare >> 63) && forgotten_locked(p, (block + 1) * bytes - 1));
+  return false;
+}
+
+/* The same of a whole block, which shares its first and its last page. */
+static void recall_missed_locked(struct pool *p, const struct piece *piece) {
+  u64 bytes = 64 * p->size, first = piece->block * bytes, bare = piece->wanted && p->advised ? piece->block : CHAIN_NONE;
+  if (!(piece->bare & 1)) recall_locked(p, first, bare);
+  if (!(piece->bare >> 63)) recall_locked(p, first + bytes - 1, bare);
 }
 
 static void return_locked(struct pool *p, const struct piece *piece) {
@@ -117,12 +124,15 @@ static void return_locked(struct pool *p, const struct piece *piece) {
   else
     copse_pool_place_locked(p, piece->block);
   p->marked = CHAIN_NONE; /* if its huge page was marked meanwhile, it was not, being in no chain */
-  if (piece->refused || missed_locked(p, piece)) *pool_changed(p, piece->block) |= (u64)1 << (piece->block & 63);
+  /* What is bare is looked for where something may have come along only; what was refused with it is not bare. */
+  bool sought = p->slotwise || p->advised || !bare_locked(p, piece->block);
+  if ((piece->refused && sought) || missed_locked(p, piece)) pool_again_locked(p, piece->block);
+  if (!p->slotwise && piece->mask == ~(u64)0) recall_missed_locked(p, piece);
 }
 
 static void detach_locked(struct pool *p, u64 block, u64 mask, struct piece *piece) {
   u64 was_bare = p->slotwise ? mask & *pool_bare(p, block) : chain_has(&p->chains[BARE], block) ? mask : 0;
-  *piece = (struct piece){block, mask, was_bare, 0, false};
+  *piece = (struct piece){block, mask, was_bare, 0, due_locked(p, block, 0), false};
   if (p->slotwise) *pool_bare(p, block) &= ~mask;
   remove_locked(p, block);
   *pool_word(p, block) &= ~mask;

@@ -23,6 +23,7 @@ copse_unit_tests = \
   tests/test_pool_grow \
   tests/test_pool_grow_ranges \
   tests/test_pool_trim \
+  tests/test_pool_resident \
   tests/test_pool_trim_busy \
   tests/test_pool_trim_parts \
   tests/test_region \
