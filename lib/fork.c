@@ -127,7 +127,7 @@ static void child(void) {
   for (struct pool *p = copse_pools; p < pools_end(); p = pool_after(p)) {
     p->lost += p->detached;
     p->detached = 0;
-    p->growing = 0;
+    p->growing = p->pending = 0;
   }
   release_all();
   copse_cache_fork_child(cache_of_thread());

@@ -29,6 +29,7 @@ static bool pool_start(struct pool *p, unsigned region, struct pool_first *first
   p->first = first;
   p->ready = POOL_DENSE;
   p->marked = CHAIN_NONE;
+  pool_late_over(p);
   copse_lock_init(&p->lock, RANK_POOL + region);
 
   u64 blocks = (p->slots_max + 63) >> 6, trees = (blocks + BIT_TREE_SIZE - 1) >> BIT_TREE_BITS;
@@ -120,14 +121,10 @@ static u64 lowest_bits_of(u64 set, unsigned n) {
   return set ^ rest;
 }
 
-/*
- * The first touch of a block may bring in a huge page, and with it memory for all that lies on it: that is marked as changed, so that
- * a trim asks for it.  Several blocks in a row are marked at once.
- * When it is taken (`all`) with what a trim has at the moment; else what is bare, for what is not waits for its cooldown.
- */
-static void mark_huge_locked(struct pool *p, u64 block, bool all) {
+void copse_pool_mark_huge_locked(struct pool *p, u64 block, bool all) {
   u64 huge = copse_vm_facts.huge, bytes = 64 * p->size;
   uptr start = (uptr)p->start, low = round_down(start + block * bytes, huge), high = round_up(start + (block + 1) * bytes, huge);
+  if (p->detached || p->pending) p->late = (struct slot_range){min_u64(p->late.from, low), max_u64(p->late.to, high)};
   /* The lowest bit: all of it is. */
   if ((p->marked & ~(u64)1) == low && (p->marked & 1 || !all) && high - low == huge) return;
   p->marked = low | all;
@@ -175,7 +172,7 @@ static unsigned gather_locked(struct pool *p, unsigned n, struct gathered g[64],
       if (block < p->used) p->retaken += p->slotwise ? count_bits(take) : 64;
       else p->used = block + 1;
       if (p->slotwise) *pool_bare(p, block) &= ~take;
-      if (p->advised) mark_huge_locked(p, block, true);
+      if (p->advised) copse_pool_mark_huge_locked(p, block, true);
     }
     *word = free & ~take;
     /* It stays where it is if it is a partial block that remains one, or a slotwise one with more of the same. */
@@ -275,7 +272,7 @@ static void move_locked(struct pool *p, u64 block, u64 before, u64 after) {
     chain_set(pool_young(p), block);
   }
   /* It may have been touched only after a trim had asked for what had come along. */
-  if (p->advised && !warm && (p->slotwise || after == ~(u64)0)) mark_huge_locked(p, block, false);
+  if (p->advised && !warm && (p->slotwise || after == ~(u64)0)) copse_pool_mark_huge_locked(p, block, false);
 }
 
 /* What it looks at in the pool is handed in, since a store to a word might change it for all the compiler knows. */

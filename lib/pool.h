@@ -82,6 +82,9 @@ struct pool {
   u64 patience, left_alone; /* peaks to leave it alone for, and those of them to come */
   u64 marked;         /* the first block of the huge page that was marked last, with bit 0 where all of it was, not its bare blocks
                          alone; CHAIN_NONE: none is known to be marked */
+  unsigned pending;   /* blocks that trims are not through with, and ranges that growth or shrinking has in flight */
+  struct slot_range late; /* addresses of the huge pages that were marked while there are such, or detached slots, and what lies between:
+                             that may have come along with them behind the back of whoever has it */
 } __attribute__((aligned(APART)));
 
 /* By region. */
@@ -199,12 +202,27 @@ static inline bool pool_has_runs(const struct pool *p) { return p->size >= TRIM_
 /* Stands a block that is in no chain where its words say; a vacant one among the young. */
 hidden void copse_pool_place_locked(struct pool *p, u64 block);
 
+/*
+ * The first touch of a block may bring in a huge page, and with it memory for all that lies on it: that is marked as changed, so that
+ * a trim asks for it.  Several blocks in a row are marked at once.
+ * When it is taken (`all`) with what a trim has at the moment; else what is bare, for what is not waits for its cooldown.
+ */
+hidden void copse_pool_mark_huge_locked(struct pool *p, u64 block, bool all);
+
 /* Has a block looked at by the next trim; with a cooldown only what is young is. */
 static inline void pool_again_locked(struct pool *p, u64 block) {
   *pool_changed(p, block) |= (u64)1 << (block & 63);
   if (!chain_has(pool_old(p), block)) return;
   chain_clear(pool_old(p), block);
   chain_set(pool_young(p), block);
+}
+
+/* Whether something of a block that was on its way may have come along since. */
+static inline bool pool_late(const struct pool *p, u64 block) {
+  return (uptr)pool_address(p, block << 6) < p->late.to && (uptr)pool_address(p, (block + 1) << 6) > p->late.from;
+}
+static inline void pool_late_over(struct pool *p) {
+  if (!p->detached && !p->pending) p->late = (struct slot_range){~(u64)0, 0};
 }
 
 /* A range of slots that a growth step has claimed. */

@@ -49,6 +49,7 @@ bool copse_pool_claim_locked(struct pool *p, u64 need, bool small, struct growth
     p->uncommitted += 64 * (pool_blocks(p) - blocks);
     p->growing += g->big;
   }
+  p->pending++;
   u64 blocks = (g->range.to + 63) >> 6, most = (p->slots_max + 63) >> 6;
   g->ready_from = g->ready_to = 0;
   if (blocks > p->ready) {
@@ -120,6 +121,7 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
 
 void copse_pool_publish_locked(struct pool *p, const struct growth *g, u64 huge_bytes) {
   p->growing -= g->big;
+  p->pending--;
   if (g->ready_to > p->ready) {
     /* Counted here, and once: several steps in flight may have made the same accessible, and one that is refused does it again. */
     add_relaxed(&copse_region_own_bytes, metadata_bytes(p, g->ready_to) - metadata_bytes(p, p->ready));
@@ -142,13 +144,16 @@ void copse_pool_publish_locked(struct pool *p, const struct growth *g, u64 huge_
     if (p->slotwise) *pool_bare(p, block) |= mask;
     if (*word == 0) chain_set(&p->chains[BARE], block);
     *word |= mask;
+    if (p->advised && pool_late(p, block)) pool_again_locked(p, block);
     slot = end;
   }
+  pool_late_over(p);
 }
 
 void copse_pool_rollback_locked(struct pool *p, const struct growth *g) {
   struct slot_range range = g->range;
   p->growing -= g->big;
+  p->pending--;
   while (range.to == p->frontier) {
     u64 blocks = pool_blocks(p);
     p->frontier = range.from;

@@ -44,6 +44,7 @@ static bool unpublish_locked(struct pool *p, struct growth *g) {
     slot = end;
   }
   p->uncommitted += to - from;
+  p->pending++;
   return true;
 }
 

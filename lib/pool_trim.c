@@ -123,11 +123,17 @@ static void return_locked(struct pool *p, const struct piece *piece) {
     chain_set(&p->chains[BARE], piece->block);
   else
     copse_pool_place_locked(p, piece->block);
+  /* What came free in it meanwhile did not make it vacant. */
+  if (p->advised && !p->slotwise && piece->mask != ~(u64)0 && *word == ~(u64)0) copse_pool_mark_huge_locked(p, piece->block, false);
   p->marked = CHAIN_NONE; /* if its huge page was marked meanwhile, it was not, being in no chain */
   /* What is bare is looked for where something may have come along only; what was refused with it is not bare. */
   bool sought = p->slotwise || p->advised || !bare_locked(p, piece->block);
-  if ((piece->refused && sought) || missed_locked(p, piece)) pool_again_locked(p, piece->block);
+  /* What waited for its cooldown went with the rest, and is bare. */
+  bool stamped = p->advised && bare_locked(p, piece->block) && due_locked(p, piece->block, 0);
+  bool late = p->advised && pool_late(p, piece->block);
+  if ((piece->refused && sought) || stamped || late || missed_locked(p, piece)) pool_again_locked(p, piece->block);
   if (!p->slotwise && piece->mask == ~(u64)0) recall_missed_locked(p, piece);
+  pool_late_over(p);
 }
 
 static void detach_locked(struct pool *p, u64 block, u64 mask, struct piece *piece) {
@@ -264,6 +270,7 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldo
                                     struct piece *pieces) {
   unsigned n = 0, seen = 0;
   u64 bytes = 0, begun = at->done ? at->block : CHAIN_NONE;
+  p->pending -= at->done != 0;
   while (n < PIECES && seen++ < 4 * PIECES) {
     /* What was cut is gone on with, in whichever chain its rest stands by now: none of it may be warm any more, but have come along. */
     u64 from = at->done ? at->block : next_locked(p, sweep, at->block);
@@ -284,6 +291,7 @@ static unsigned detach_batch_locked(struct pool *p, enum sweep sweep, u64 cooldo
   /* Only now: the blocks behind had to know of those before.  But not twice: of what was begun a part may have been refused. */
   for (unsigned i = 0; i < n; i++)
     if (pieces[i].block != begun) settle_locked(p, pieces[i].block);
+  p->pending += at->done != 0;
   return n;
 }
 

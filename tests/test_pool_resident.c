@@ -241,10 +241,16 @@ static void test_small_pages(void **state) {
   at_random(false);
 }
 
+static void test_huge_pages(void **state) {
+  (void)state;
+  at_random(true);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_with_a_cooldown),
     cmocka_unit_test(test_small_pages),
+    cmocka_unit_test(test_huge_pages),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
