@@ -253,18 +253,13 @@ enum pool_outcome copse_pool_take_one(struct pool *p, void **out, bool *zero) {
 
 /* A block had none free, or has all free now, or notes which of its free slots are bare: it may change its chain. */
 static void move_locked(struct pool *p, u64 block, u64 before, u64 after) {
-  bool warm = false;
   if (unlikely(p->slotwise)) {
     must(!(*pool_bare(p, block) & (before ^ after)));
-    warm = (before & ~*pool_bare(p, block)) != 0;
     /* Now it has warm slots, and has had a free just now: young. */
-    if (warm) {
-      if (chain_has(pool_young(p), block)) return;
-      chain_clear(pool_old(p), block);
-    } else if (before) {
-      chain_clear(&p->chains[BARE], block);
+    if (!chain_has(pool_young(p), block)) {
+      if (before) chain_clear(before & ~*pool_bare(p, block) ? pool_old(p) : &p->chains[BARE], block);
+      chain_set(pool_young(p), block);
     }
-    chain_set(pool_young(p), block);
   } else if (before == 0) {
     copse_pool_place_locked(p, block);
   } else if (after == ~(u64)0) {
@@ -272,7 +267,7 @@ static void move_locked(struct pool *p, u64 block, u64 before, u64 after) {
     chain_set(pool_young(p), block);
   }
   /* It may have been touched only after a trim had asked for what had come along. */
-  if (p->advised && !warm && (p->slotwise || after == ~(u64)0)) copse_pool_mark_huge_locked(p, block, false);
+  if (p->advised && (p->slotwise || after == ~(u64)0)) copse_pool_mark_huge_locked(p, block, false);
 }
 
 /* What it looks at in the pool is handed in, since a store to a word might change it for all the compiler knows. */

@@ -167,6 +167,24 @@ static void test_taken_behind_a_put(void **state) {
   end();
 }
 
+/* The same where another slot of its block came free before, and waits for its cooldown. */
+static void test_touched_late_beside_warm(void **state) {
+  (void)state;
+  begin(class_of_size(4096));
+  copse_vm_facts.huge = 2 * MB;
+  use(2 * 64);
+  s.pool->advised = true;
+  trim(0);
+  take_until(2);
+  put_range(0, 1);
+  trim(1);
+  /* What lies behind on the huge page was asked for, and now comes along again, with the first touch of what is live. */
+  assert_int_equal(*pool_changed(s.pool, 0) >> 1 & 1, 0);
+  put_range(1, 2);
+  assert_int_equal(*pool_changed(s.pool, 0) >> 1 & 1, 1);
+  end();
+}
+
 /* ---- pages that blocks share ---- */
 
 /* So many blocks that they end on a page. */
@@ -315,6 +333,7 @@ int main(void) {
     cmocka_unit_test_teardown(test_fresh_comes_along, clean_up),
     cmocka_unit_test_teardown(test_touched_late, clean_up),
     cmocka_unit_test_teardown(test_taken_behind_a_put, clean_up),
+    cmocka_unit_test_teardown(test_touched_late_beside_warm, clean_up),
     cmocka_unit_test_teardown(test_neighbour_goes_later, clean_up),
     cmocka_unit_test_teardown(test_neighbours_go_in_one_batch, clean_up),
     cmocka_unit_test_teardown(test_all_goes_at_last, clean_up),
