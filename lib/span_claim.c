@@ -121,9 +121,9 @@ bool copse_span_commit(struct span_claim *claim) {
   u64 end = claim->first + claim->count;
   if (!reach_table(end) || !copse_side_commit_spans(claim->first, end)) return false;
   if (claim->renew && !copse_span_renounce(claim->first, claim->count, 0)) return false;
-  /* Its bit says already that it has no access: the counter must agree either way. */
-  if (claim->stale && !copse_vm_uncommit(span_address(end - 1), GRANULE))
-    sub_relaxed(&copse_vm_counters.committed, GRANULE);
+  /* Its bit says already that it has no access: the counter must agree either way, and where this is refused it is taken back below. */
+  bool kept = claim->stale && !copse_vm_uncommit(span_address(end - 1), GRANULE);
+  if (kept) sub_relaxed(&copse_vm_counters.committed, GRANULE);
   if (claim->explicit_wanted) {
     claim->pinned = copse_vm_commit_huge(span_address(claim->first), claim->explicit_wanted * GRANULE) / GRANULE;
     claim->bare = claim->first + claim->pinned;
@@ -132,13 +132,13 @@ bool copse_span_commit(struct span_claim *claim) {
     /* Of several mappings the first may have access by now, where there is some behind them. */
     bool partly = claim->committed > claim->bare - claim->first;
     if (!copse_vm_commit(span_address(claim->bare), (end - claim->bare) * GRANULE)) {
-      if (partly) {
+      if (partly || kept) {
         copse_lock_acquire(&copse_span_lock);
         lose_access_locked(claim);
         copse_run_clear(S.advised, claim->first, claim->count);
         copse_lock_release(&copse_span_lock);
       }
-      if (partly || claim->explicit_wanted) {
+      if (partly || kept || claim->explicit_wanted) {
         claim->torn = !copse_span_renounce(claim->first, claim->count, claim->pinned);
         if (!claim->torn) claim->pinned = 0;
       }

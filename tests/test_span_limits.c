@@ -78,6 +78,41 @@ static int data_in_parts(void) {
   return 0;
 }
 
+/* A granule whose mapping could not be renewed keeps its access for what is then refused, which takes that back. */
+static bool refuse_renewal(const struct vm_record *call) {
+  return call->kind == VM_MPROTECT || (call->kind == VM_MMAP && call->length == 2 * MB);
+}
+
+static int not_renewed(void) {
+  CHECK(span_begin((u64)1 << 36));
+  copse_vm_facts.huge_always = false;
+  copse_tunables = (struct tunables){.huge = 1, .span_cache = 0};
+  char *a = copse_span_alloc(2 * MB, 1, false), *b = copse_span_alloc(2 * MB, 1, false);
+  CHECK(a && b == a + 2 * MB && copse_span_free(a));
+  copse_span_shrink();
+  CHECK(copse_span_free(b) && copse_vm_counters.committed == 2 * MB);
+  u64 now = own_status("VmData");
+  vm_faults.refuse = refuse_renewal;
+  CHECK(!copse_span_alloc(3 * MB, 1, false));
+  vm_faults.refuse = NULL;
+  CHECK(copse_span_valid() && copse_vm_counters.committed == 0);
+  if (now > 2 * MB) CHECK(own_status("VmData") + 2 * MB <= now);
+  CHECK((a = copse_span_alloc(3 * MB, 1, true)) && zeros(a, 3 * MB) && copse_span_free(a) && span_idle());
+  /* What had access in front of it loses it with the rest, and is known to have none. */
+  copse_span_shrink();
+  a = copse_span_alloc(2 * MB, 1, false), b = copse_span_alloc(2 * MB, 1, false);
+  char *c = copse_span_alloc(2 * MB, 1, false);
+  CHECK(a && b == a + 2 * MB && c == b + 2 * MB && copse_span_free(b));
+  copse_span_shrink();
+  CHECK(copse_span_free(a) && copse_span_free(c) && copse_vm_counters.committed == 4 * MB);
+  vm_faults.refuse = refuse_renewal;
+  CHECK(!copse_span_alloc(5 * MB, 1, false));
+  vm_faults.refuse = NULL;
+  CHECK(copse_span_valid() && copse_vm_counters.committed == 0);
+  CHECK((a = copse_span_alloc(5 * MB, 1, true)) && zeros(a, 5 * MB) && copse_span_free(a) && span_idle());
+  return 0;
+}
+
 static int address_space(void) {
   struct rlimit limit = {900 * MB, 900 * MB};
   if (own_status("VmSize") > 100 * MB) return SKIPPED; /* a sanitizer's own reservation */
@@ -194,6 +229,7 @@ static int huge_pages_used(void) {
 }
 
 static void rlimit_data(void **state) { (void)state; expect_success(in_child(data)); }
+static void renewal_refused(void **state) { (void)state; expect_success(in_child(not_renewed)); }
 static void rlimit_data_in_parts(void **state) { (void)state; expect_success(in_child(data_in_parts)); }
 static void rlimit_as(void **state) { (void)state; expect_success(in_child(address_space)); }
 static void smallest_regions(void **state) { (void)state; expect_success(in_child(least_regions)); }
@@ -213,7 +249,8 @@ static void explicit_huge_pages(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(rlimit_data), cmocka_unit_test(rlimit_data_in_parts), cmocka_unit_test(rlimit_as),
+    cmocka_unit_test(rlimit_data), cmocka_unit_test(rlimit_data_in_parts),
+    cmocka_unit_test(renewal_refused), cmocka_unit_test(rlimit_as),
     cmocka_unit_test(smallest_regions), cmocka_unit_test(mlocked), cmocka_unit_test(pages_of_16_and_64_kb), cmocka_unit_test(explicit_huge_pages),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
