@@ -17,6 +17,7 @@ planted() {
 planted "a planted line with a field too few is found" "0000000 ; 2026-01-01 ; api ; libFuzzer ; address ; 10 ; none"
 planted "planted seconds that are no number are found" "0000000 ; 2026-01-01 ; api ; libFuzzer ; address ; ten ; none ; DONE"
 planted "a planted finding without a regression is found" "0000000 ; 2026-01-01 ; api ; libFuzzer ; address ; 10 ; a crash ; DONE"
+planted "a planted path of the machine is found" "0000000 ; 2026-01-01 ; api ; libFuzzer ; address ; 10 ; none ; SUMMARY: SEGV /somewhere/lib/pool.c:1 in f"
 # The regressions that it names are there.
 named() {
   local file bad=0

@@ -15,6 +15,7 @@ awk -F ' *; *' -v same="$same" '
   NF != 8 { printf "line %d: %d fields of 8\n", FNR, NF; bad = 1; next }
   $6 !~ /^[0-9]+$/ { printf "line %d: %s is no number of seconds\n", FNR, $6; bad = 1; next }
   $7 != "none" && $7 !~ /^fuzz\/regress\// && $7 !~ /^harness/ { printf "line %d: a finding is its file in fuzz/regress, or harness\n", FNR; bad = 1; next }
+  $8 ~ /(^|[ (])\/[^ ]*\// { printf "line %d: a path of some machine\n", FNR; bad = 1; next }
   { key = $3 " " $4 " " $5; seconds[key] += $6; all += $6; kind = $4 == "stress"; if (index(same, " " $1 " ")) fresh[kind] += $6; if ($7 != "none") found++ }
   END {
     for (key in seconds) printf "%9.2f CPU hours  %s\n", seconds[key] / 3600, key | "sort -k 4"

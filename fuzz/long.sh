@@ -28,7 +28,7 @@ one() {
   TIMEFORMAT='%U %S'
   { time run_libfuzzer "$dir" "$program" "$turn" 2>/dev/null || status=$?; } 2>"$dir/$program.time" || true
   seconds=$(awk '{ printf "%d", $1 + $2 }' "$dir/$program.time")
-  closing=$(grep -E '	DONE |^SUMMARY' "$dir/$program.log" | tail -n 1 | tr -s '\t' ' ' | tr -d ';') || true
+  closing=$(grep -E '	DONE |^SUMMARY' "$dir/$program.log" | tail -n 1 | tr -s '\t' ' ' | tr -d ';' | sed "s#$top/##g; s#$work/##g") || true
   [ "$status" = 0 ] || finding="fuzz/regress/${program#fuzz_}/TO-BE-MINIMISED"
   printf '%s ; %s ; %s ; %s ; %s ; %s ; %s ; %s\n' "$commit" "$(date -u +%F)" "${program#fuzz_}" "$engine" "$1" "${seconds:-0}" "$finding" \
     "${closing:-none, after $(($(date +%s) - begin)) s}" >>"$top/fuzz/LEDGER"
