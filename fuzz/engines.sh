@@ -11,12 +11,13 @@ export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=0:abort_on_error=1} UBSAN_OPTION
 # Fork takes more locks at once than the deadlock detector can count, and threads that stay are no leak.
 export TSAN_OPTIONS=${TSAN_OPTIONS-detect_deadlocks=0:report_thread_leaks=0:die_after_fork=0}
 
-# sanitizer_flags NAME: address stands for address and undefined; undefined for what finds bugs only, as configure's --enable-sanitizers has it.
+# shellcheck source=../tests/undefined.sh
+. "$top/tests/undefined.sh"
+# sanitizer_flags NAME: address stands for address and undefined.
 sanitizer_flags() {
-  local undefined=undefined,implicit-conversion,nullability,local-bounds,unsigned-shift-base
   case $1 in
-    address) echo "-fsanitize=address,$undefined -fno-sanitize-recover=all" ;;
-    undefined) echo "-fsanitize=$undefined -fno-sanitize-recover=all" ;;
+    address) echo "-fsanitize=address,$clang_undefined -fno-sanitize-recover=all" ;;
+    undefined) echo "-fsanitize=$clang_undefined -fno-sanitize-recover=all" ;;
     memory) echo "-fsanitize=memory -fsanitize-memory-track-origins" ;;
     thread) echo "-fsanitize=thread" ;;
     none) echo ;;

@@ -147,7 +147,7 @@ copse_alone_tests = \
   tests/check-hotpath.sh
 
 # What the scripts about tools have compiled.
-copse_tool_files = tests/coverage.sh tests/tools.sh tests/under-tool.sh tests/under-tool.list tests/tool_program.c tests/empty/annotate.h tests/empty/check.h \
+copse_tool_files = tests/coverage.sh tests/tools.sh tests/undefined.sh tests/under-tool.sh tests/under-tool.list tests/tool_program.c tests/empty/annotate.h tests/empty/check.h \
   tests/faults/no_alloc.h tests/faults/no_enter.h tests/faults/no_free.h tests/faults/no_fresh.h \
   tests/faults/no_report.h tests/faults/no_reserved.h tests/faults/own_words.h tests/faults/relaxed_pop.h \
   tests/faults/relaxed_push.h tests/faults/room_for_size.h \

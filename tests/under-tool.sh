@@ -16,8 +16,10 @@ command -v "$cc" >/dev/null || skip_all "$cc is not installed"
 # shellcheck source=tools.sh
 . "$(dirname "$0")/tools.sh"
 list=$top_srcdir/tests/under-tool.list
+# shellcheck source=undefined.sh
+. "$(dirname "$0")/undefined.sh"
 undefined=-fsanitize=undefined
-case $cc in *clang*) undefined+=,implicit-conversion,nullability,local-bounds,unsigned-shift-base ;; esac
+case $cc in *clang*) undefined=-fsanitize=$clang_undefined ;; esac
 flags=() run=(timeout 300)
 case $tool in
   asan) flags=(-fsanitize=address "$undefined" -fno-sanitize-recover=all) && export ASAN_OPTIONS=detect_leaks=0 ;;
