@@ -79,6 +79,19 @@ static inline void shadow_put_all(struct shadow *s) {
   }
 }
 
+/* Puts the slots [from, to). */
+static inline void shadow_put_range(struct shadow *s, u64 from, u64 to) {
+  for (u64 i = 0; i < s->live;) {
+    u64 slot = pool_slot(s->pool, s->slot[i]);
+    if (slot < from || slot >= to) {
+      i++;
+      continue;
+    }
+    void *p = shadow_remove(s, i);
+    copse_pool_put(s->pool, 1, &p);
+  }
+}
+
 static inline bool shadow_whole(struct shadow *s) { return pool_balanced(s->pool, s->live, 0); }
 
 static inline struct pool_count count_of(struct pool *p) {

@@ -80,17 +80,6 @@ static inline u64 trim_calls(u64 cooldown) {
   return vm_faults.calls[VM_ANY] - before;
 }
 
-/* Puts the slots [from, to). */
-static inline void put_range(u64 from, u64 to) {
-  for (u64 i = 0; i < s.live;) {
-    u64 slot = pool_slot(s.pool, s.slot[i]);
-    if (slot < from || slot >= to) {
-      i++;
-      continue;
-    }
-    void *p = shadow_remove(&s, i);
-    copse_pool_put(s.pool, 1, &p);
-  }
-}
+static inline void put_range(u64 from, u64 to) { shadow_put_range(&s, from, to); }
 
 #endif
