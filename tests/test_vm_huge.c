@@ -100,7 +100,7 @@ static void largest_first(void **state) {
 }
 
 /* A cgroup's limit, or the nodes that it is bound to, may keep from this process what the system has: known from the first touch only. */
-static bool refuse_touch(const struct vm_record *call) { return call->kind == VM_MADVISE && call->advice == 23; }
+static bool refuse_touch(const struct vm_record *call) { return call->kind == VM_MADVISE && call->advice == VM_POPULATE_WRITE; }
 
 static void set_aside_for_others(void **state) {
   (void)state;

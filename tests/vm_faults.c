@@ -84,7 +84,7 @@ static int faulty_madvise(void *address, size_t length, int advice) {
   if (watch((struct vm_record){.kind = VM_MADVISE, .address = address, .length = length, .advice = advice}))
     return refused(EINVAL);
   /* Of pretended huge pages; there may be many. */
-  if (advice == 23 && (load_relaxed(&vm_faults.huge_1g) >= 0 || load_relaxed(&vm_faults.huge_2m) >= 0)) return 0;
+  if (advice == VM_POPULATE_WRITE && (load_relaxed(&vm_faults.huge_1g) >= 0 || load_relaxed(&vm_faults.huge_2m) >= 0)) return 0;
   return copse_vm_system.madvise(address, length, advice);
 }
 

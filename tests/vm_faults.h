@@ -21,6 +21,9 @@ struct vm_record {
 
 enum { VM_LOG = 256 };
 
+/* MADV_POPULATE_WRITE, which older C libraries do not name. */
+enum { VM_POPULATE_WRITE = 23 };
+
 struct vm_faults {
   u64 calls[VM_KINDS + 1]; /* since install or reset; [VM_ANY]: all */
   u64 failed;              /* how many of them were made to fail */
