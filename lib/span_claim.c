@@ -129,16 +129,16 @@ bool copse_span_commit(struct span_claim *claim) {
     claim->bare = claim->first + claim->pinned;
   }
   if (claim->bare < end) {
-    /* Of several mappings the first may have access by now, where there is some behind them. */
-    bool partly = claim->committed > claim->bare - claim->first;
+    /* Where it is refused, some may have access all the same: of several mappings the first, where there is some behind them. */
+    bool partly = kept || claim->committed > claim->bare - claim->first;
     if (!copse_vm_commit(span_address(claim->bare), (end - claim->bare) * GRANULE)) {
-      if (partly || kept) {
+      if (partly) {
         copse_lock_acquire(&copse_span_lock);
         lose_access_locked(claim);
         copse_run_clear(S.advised, claim->first, claim->count);
         copse_lock_release(&copse_span_lock);
       }
-      if (partly || kept || claim->explicit_wanted) {
+      if (partly || claim->explicit_wanted) {
         claim->torn = !copse_span_renounce(claim->first, claim->count, claim->pinned);
         if (!claim->torn) claim->pinned = 0;
       }
