@@ -128,6 +128,7 @@ static void child(void) {
     p->lost += p->detached;
     p->detached = 0;
     p->growing = p->pending = 0;
+    pool_late_over(p);
   }
   release_all();
   copse_cache_fork_child(cache_of_thread());

@@ -221,6 +221,7 @@ static inline void pool_again_locked(struct pool *p, u64 block) {
 static inline bool pool_late(const struct pool *p, u64 block) {
   return (uptr)pool_address(p, block << 6) < p->late.to && (uptr)pool_address(p, (block + 1) << 6) > p->late.from;
 }
+/* To be called where something has come back: with the last of it there is nothing that this is asked of. */
 static inline void pool_late_over(struct pool *p) {
   if (!p->detached && !p->pending) p->late = (struct slot_range){~(u64)0, 0};
 }

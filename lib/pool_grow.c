@@ -121,7 +121,6 @@ bool copse_pool_commit(struct pool *p, struct growth *g, u64 *huge_bytes) {
 
 void copse_pool_publish_locked(struct pool *p, const struct growth *g, u64 huge_bytes) {
   p->growing -= g->big;
-  p->pending--;
   if (g->ready_to > p->ready) {
     /* Counted here, and once: several steps in flight may have made the same accessible, and one that is refused does it again. */
     add_relaxed(&copse_region_own_bytes, metadata_bytes(p, g->ready_to) - metadata_bytes(p, p->ready));
@@ -147,6 +146,7 @@ void copse_pool_publish_locked(struct pool *p, const struct growth *g, u64 huge_
     if (p->advised && pool_late(p, block)) pool_again_locked(p, block);
     slot = end;
   }
+  p->pending--;
   pool_late_over(p);
 }
 
@@ -154,6 +154,7 @@ void copse_pool_rollback_locked(struct pool *p, const struct growth *g) {
   struct slot_range range = g->range;
   p->growing -= g->big;
   p->pending--;
+  pool_late_over(p);
   while (range.to == p->frontier) {
     u64 blocks = pool_blocks(p);
     p->frontier = range.from;
