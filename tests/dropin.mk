@@ -2,7 +2,7 @@
 # Tests of the drop-ins: programs that know nothing of copse, run by tests/test_dropin.sh with each drop-in preloaded.
 
 copse_dropin_programs = tests/test_malloc tests/test_malloc_info tests/test_malloc_misuse \
-  tests/test_malloc_process tests/test_malloc_own tests/test_malloc_counted
+  tests/test_malloc_process tests/test_malloc_own tests/test_malloc_counted tests/test_malloc_atfork
 copse_dropin_cxx_programs = tests/test_new tests/test_new_replaced tests/test_new_sized
 
 EXTRA_DIST += tests/test_dropin.sh tests/test_copse_run.sh \
@@ -29,6 +29,7 @@ tests_test_malloc_process_CFLAGS = $(copse_dropin_test_cflags)
 tests_test_malloc_process_LDADD = $(CMOCKA_LIBS)
 tests_test_malloc_own_CFLAGS = $(copse_dropin_test_cflags)
 tests_test_malloc_counted_CFLAGS = $(copse_dropin_test_cflags)
+tests_test_malloc_atfork_CFLAGS = $(copse_dropin_test_cflags)
 
 # What test_malloc_process loads and unloads.  -rpath makes libtool build a shared object that is not installed.
 check_LTLIBRARIES += tests/malloc_plugin.la

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A shared object for test_malloc_process.c to load and unload: it allocates in its constructor, frees in its
- * destructor, and has a thread-local variable of its own.  Preloaded, with COPSE_TEST_HANDLERS, it has handlers of fork as well,
- * which its constructor registers before anything is allocated.
+ * destructor, and has a thread-local variable of its own.  With COPSE_TEST_HANDLERS, for test_malloc_atfork.c, it has handlers of fork
+ * as well, which its constructor registers before it allocates.
  */
 #include <pthread.h>
 #include <stdlib.h>

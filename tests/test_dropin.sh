@@ -18,6 +18,8 @@ for mode in release instrumented; do
   for program in test_malloc_own test_malloc_counted; do
     adopt "$mode: $program" env LD_PRELOAD="$malloc" "$top_builddir/tests/$program"
   done
+  adopt "$mode: test_malloc_atfork" env LD_PRELOAD="$malloc $top_builddir/tests/.libs/malloc_plugin.so" COPSE_TEST_HANDLERS=1 \
+    "$top_builddir/tests/test_malloc_atfork"
   [ "${COPSE_CXX-yes}" = yes ] || continue
   for program in test_new test_new_replaced test_new_sized; do
     adopt "$mode: $program" env LD_PRELOAD="$malloc $libs/libcopse-new.so" "$top_builddir/tests/$program"

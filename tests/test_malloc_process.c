@@ -38,15 +38,8 @@ static void allocate_early(void) {
   }
 }
 
-/* The dynamic linker calls these before any constructor of any library; glibc's with the arguments. */
-#ifdef __GLIBC__
-static void allocate_early_if(int argc, char *argv[]) {
-  if (argc < 2 || strcmp(argv[1], "handlers") != 0) allocate_early();
-}
-__attribute__((section(".preinit_array"), used)) static void (*const preinit)(int argc, char *argv[]) = allocate_early_if;
-#else
+/* The dynamic linker calls these before any constructor of any library. */
 __attribute__((section(".preinit_array"), used)) static void (*const preinit)(void) = allocate_early;
-#endif
 
 static void test_before_constructors(void **state) {
   (void)state;
@@ -402,116 +395,6 @@ static void test_dlopen(void **state) {
   if (error) fail_msg("%s", error);
 }
 
-/* ------------------------------------------------------------------ a fork, and the C library's streams */
-
-#ifdef __GLIBC__
-static FILE *stream;
-static atomic_int has_stream, has_mutex;
-
-static void *flushes_all(void *unused) {
-  fflush(NULL);
-  return unused;
-}
-
-static void *forks_once(void *failed) {
-  pid_t child = fork();
-  if (child == 0) _exit(fflush(NULL));
-  int status;
-  *(bool *)failed = child < 0 || waitpid(child, &status, 0) != child || status != 0;
-  return NULL;
-}
-
-/* Allocates with a stream's lock, as getline does, while one thread that flushes all streams waits for it, and a fork for that one. */
-static void *allocates_with_stream(void *unused) {
-  flockfile(stream);
-  atomic_store(&has_stream, 1);
-  usleep(300000);
-  void *span = hide(malloc(3000000)), *slots[2000];
-  for (unsigned i = 0; i < 2000; i++) slots[i] = hide(malloc(40));
-  for (unsigned i = 0; i < 2000; i++) free(slots[i]);
-  free(span);
-  funlockfile(stream);
-  return unused;
-}
-
-/* Allocates with a mutex that another library's handlers of fork take. */
-static void *allocates_with_mutex(void *mutex) {
-  static void *slots[2000];
-  pthread_mutex_lock(mutex);
-  atomic_store(&has_mutex, 1);
-  usleep(300000);
-  void *span = hide(malloc(3000000));
-  for (unsigned i = 0; i < 2000; i++) slots[i] = hide(malloc(40));
-  for (unsigned i = 0; i < 2000; i++) free(slots[i]);
-  free(span);
-  pthread_mutex_unlock(mutex);
-  return NULL;
-}
-
-/* The plugin is preloaded: its constructor has run before any of this program's. */
-static int handlers_program(void) {
-  pthread_t thread;
-  bool failed = false;
-  alarm(20);
-  void *mutex = dlsym(RTLD_DEFAULT, "plugin_mutex");
-  if (!mutex || pthread_create(&thread, NULL, allocates_with_mutex, mutex)) return 1;
-  while (!atomic_load(&has_mutex)) usleep(1000);
-  forks_once(&failed);
-  pthread_join(thread, NULL);
-  return failed;
-}
-
-/* As a program of its own, which ends by SIGALRM where they wait for each other. */
-static int streams_program(void) {
-  pthread_t thread[3];
-  bool failed = false;
-  alarm(20);
-  stream = fopen("/dev/null", "w");
-  if (!stream || pthread_create(&thread[0], NULL, allocates_with_stream, NULL)) return 1;
-  while (!atomic_load(&has_stream)) usleep(1000);
-  if (pthread_create(&thread[1], NULL, flushes_all, NULL)) return 1;
-  usleep(100000);
-  if (pthread_create(&thread[2], NULL, forks_once, &failed)) return 1;
-  for (unsigned i = 0; i < 3; i++) pthread_join(thread[i], NULL);
-  return failed;
-}
-#else
-static int streams_program(void) { return 0; }
-static int handlers_program(void) { return 0; }
-#endif
-
-static int run_apart(char *what) {
-  fflush(stdout);
-  char *argv[] = {"test_malloc_process", what, NULL};
-  pid_t child;
-  int status;
-  assert_int_equal(posix_spawn(&child, "/proc/self/exe", NULL, NULL, argv, environ), 0);
-  assert_int_equal(waitpid(child, &status, 0), child);
-  return status;
-}
-
-static void test_fork_and_streams(void **state) {
-  (void)state;
-  assert_int_equal(run_apart("streams"), 0);
-}
-
-/* A constructor of a library that the program is linked with may register handlers before anything was allocated. */
-static void test_fork_and_handlers(void **state) {
-  (void)state;
-  const char *before = getenv("LD_PRELOAD");
-  if (!find_plugin()) fail_msg("no malloc_plugin.so beside the program; COPSE_TEST_PLUGIN says where");
-  char *saved = before ? strdup(before) : NULL, preload[8192];
-  snprintf(preload, sizeof preload, "%s%s%s", before ? before : "", before ? ":" : "", plugin);
-  setenv("LD_PRELOAD", preload, 1);
-  setenv("COPSE_TEST_HANDLERS", "1", 1);
-  int status = run_apart("handlers");
-  unsetenv("COPSE_TEST_HANDLERS");
-  if (saved) setenv("LD_PRELOAD", saved, 1);
-  else unsetenv("LD_PRELOAD");
-  free(saved);
-  assert_int_equal(status, 0);
-}
-
 /* ------------------------------------------------------------------ one load, then another */
 
 enum { LOAD = 24 << 20, LOAD_OBJECTS = LOAD / 200 };
@@ -536,22 +419,24 @@ static int loads_program(void) {
 static void test_one_load_then_another(void **state) {
   (void)state;
   if (any_malloc()) skip();
-  assert_int_equal(run_apart("loads"), 0);
+  fflush(stdout);
+  char *argv[] = {"test_malloc_process", "loads", NULL};
+  pid_t child;
+  int status;
+  assert_int_equal(posix_spawn(&child, "/proc/self/exe", NULL, NULL, argv, environ), 0);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
 }
 
 int main(int argc, char *argv[]) {
   if (argc > 1 && !strcmp(argv[1], "exit")) return exit_program();
   if (argc > 1 && !strcmp(argv[1], "loads")) return loads_program();
-  if (argc > 1 && !strcmp(argv[1], "streams")) return streams_program();
-  if (argc > 1 && !strcmp(argv[1], "handlers")) return handlers_program();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_before_constructors),
       cmocka_unit_test(test_threads_end_with_live_memory),
       cmocka_unit_test(test_thread_data_destructors),
       cmocka_unit_test(test_fork_under_load),
       cmocka_unit_test(test_vfork_and_spawn_under_load),
-      cmocka_unit_test(test_fork_and_streams),
-      cmocka_unit_test(test_fork_and_handlers),
       cmocka_unit_test(test_exit_handlers),
       cmocka_unit_test(test_dlopen),
       cmocka_unit_test(test_one_load_then_another),
