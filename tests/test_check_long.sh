@@ -7,7 +7,8 @@ set -eu
 command -v git >/dev/null || skip_all "no git"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/build-aux" "$work/build"
+mkdir -p "$work/build-aux" "$work/build" "$work/fuzz"
+echo none >"$work/fuzz/LEDGER"
 cp "$top_srcdir/build-aux/check-long.sh" "$work/build-aux/"
 # Each target says that it was made; `may` says what a2 may do.  Of b and c each ends only if the other has begun; d ends only if neither
 # runs.
@@ -45,6 +46,12 @@ echo change >"$work/file"
 is "with a change all is made" "a1 a2 a3 status 0" "3 passed, 0 failed" a1 a2 a3
 commit add -A && commit commit -qm two
 is "and with another commit" "a1 a2 a3 status 0" "3 passed, 0 failed" a1 a2 a3
+echo line >>"$work/fuzz/LEDGER"
+is "a line in the ledger of fuzzing changes nothing" "status 0" "3 passed, 0 failed" a1 a2 a3
+commit commit -qam three
+is "nor does it when it is committed" "status 0" "3 passed, 0 failed" a1 a2 a3
+echo LEDGER >"$work/fuzz/LEDGERS" && commit add -A && commit commit -qm four
+is "another file beside it does" "a1 a2 a3 status 0" "3 passed, 0 failed" a1 a2 a3
 echo y >"$work/build/config.status"
 is "and with another configuration" "a1 a2 a3 status 0" "3 passed, 0 failed" a1 a2 a3
 rm -r "$work/build/check-long"
