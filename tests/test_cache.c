@@ -229,6 +229,30 @@ FRESH(empty_bundles_go_round) {
   heap_balance(&heap);
 }
 
+/* More than the list that threads share can hold stays with the thread, and none is lost. */
+FRESH(more_empty_bundles_than_are_shared) {
+  enum { FULL = 9, DEPTH = 7 };
+  u64 own = 0, length = 0;
+  copse_tunables.depth_1k = DEPTH;
+  copse_tunables.recycler = RECYCLER_MAX;
+  for (unsigned round = 0; round < 3; round++) {
+    for (unsigned class = 0; class < FULL; class++) {
+      heap = (struct heap){.class = class};
+      heap_take(&heap, (RECYCLER_MAX + 2) * DEPTH);
+      heap_give(&heap, heap.n);
+    }
+    for (unsigned class = 0; class < FULL; class++) copse_cache_drain(mine(), region_at(mine()->arena, class));
+    copse_thread_flush();
+    CHECK(mine()->empties_count > EMPTIES_KEPT && mine()->empties_count < FULL * (RECYCLER_MAX + 2));
+    length = 0;
+    for (struct bundle *b = mine()->empties; b; b = b->batch) length++;
+    CHECK(length == mine()->empties_count);
+    if (!round) own = copse_region_own_bytes;
+  }
+  CHECK(copse_region_own_bytes == own);
+  balance_empty();
+}
+
 /* ---- depth that is changed while bundles are out ---- */
 
 FRESH(depth_is_lowered) {
@@ -332,6 +356,7 @@ int main(void) {
     cmocka_unit_test(recycler_is_bounded_in_bytes_too),
     cmocka_unit_test(what_one_frees_another_takes),
     cmocka_unit_test(empty_bundles_go_round),
+    cmocka_unit_test(more_empty_bundles_than_are_shared),
     cmocka_unit_test(depth_is_lowered),
     cmocka_unit_test(depths_at_random),
     cmocka_unit_test(flush_returns_everything),
