@@ -106,7 +106,7 @@ static inline const char *frame_place(const char *said, const char *function, co
   char name[64], place[64], file[64];
   snprintf(name, sizeof name, " in %s ", function);
   snprintf(place, sizeof place, "(%s_instrumented+0x", test);
-  snprintf(file, sizeof file, "%s.c:", test);
+  snprintf(file, sizeof file, "/%s.", test); /* or its header */
   const char *at = strstr(said, name);
   if (!at) return NULL;
   at += strlen(name);

@@ -31,12 +31,14 @@ copse_unit_tests = \
   tests/test_stack \
   tests/test_quarantine \
   tests/test_report \
+  tests/test_report_leaks \
   tests/test_guard \
   tests/test_guard_promises \
   tests/test_vm \
   tests/test_vm_huge \
   tests/test_span \
   tests/test_span_run \
+  tests/test_span_look \
   tests/test_span_faults \
   tests/test_span_limits \
   tests/test_span_threads
@@ -86,7 +88,8 @@ copse_unit_tests += \
 
 # Stacks are walked by frame pointers.  And copse's functions are called: link-time optimisation may put one into its caller, whose own
 # caller is then what a report begins with.
-tests/test_stack_instrumented.o tests/test_report_instrumented.o: TEST_CFLAGS += -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-lto
+tests/test_stack_instrumented.o tests/test_report_instrumented.o tests/test_report_leaks_instrumented.o: \
+  TEST_CFLAGS += -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-lto
 
 # Whatever the rest is built with: a compiler that may keep things across calls is what this is about.
 tests/test_fiber.o tests/test_fiber_instrumented.o: TEST_CFLAGS += -O3
@@ -200,7 +203,7 @@ installcheck-local:
 copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
   tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
   tests/pool_trim_help.h tests/beneath.h \
-  tests/cache_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h \
+  tests/cache_help.h tests/report_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h \
   tests/walk_help.h tests/check-walk-faults.sh tests/map_sums.awk tests/map_pixels.py tests/check-map-browser.sh
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)

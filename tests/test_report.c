@@ -1,53 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What a report says: one line first, then an address in words and the stacks; and what follows it. */
-#include "core.h"
-#include "check.h"
-#include "copse.h"
-#include "report.h"
+#define THIS_TEST "test_report"
+#include "report_help.h"
 #include "report_place.h"
 #include <stdatomic.h>
 
 #if INSTRUMENTED
-
-static char said[40000];
-
-/* So that no compiler sees what is done. */
-static void *volatile hide;
-static void *hidden_pointer(void *p) {
-  hide = p;
-  return hide;
-}
-
-#define KEPT __attribute__((noinline))
-static volatile unsigned after; /* something behind each call, so that it is none in the tail */
-KEPT static char *allocate_it(size_t size) {
-  char *p = copse_alloc(size);
-  after++;
-  return p;
-}
-KEPT static void free_it(void *p, size_t size) {
-  copse_free(p, size);
-  after++;
-}
-
-static unsigned count_of(const char *text, const char *what) {
-  unsigned n = 0;
-  for (; (text = strstr(text, what)); text += strlen(what)) n++;
-  return n;
-}
-
-/* `text` is in `said`, from *at on, which moves behind it. */
-static void next_is(const char **at, const char *text) {
-  const char *found = strstr(*at, text);
-  if (!found) fail_msg("no \"%s\" in: %s", text, *at);
-  *at = found + strlen(text);
-}
-
-static void next_frame(const char **at, const char *function) {
-  const char *found = frame_place(*at, function, "test_report");
-  if (!found) fail_msg("no frame of %s in: %s", function, *at);
-  *at = found;
-}
 
 static int double_free(void *unused) {
   (void)unused;
@@ -337,54 +295,6 @@ static void test_spans(void **state) {
   described(p + ((size_t)16 << 20), "in no block");
 }
 
-/* ---- leaks ---- */
-
-KEPT static void leak_here(void) {
-  hide = allocate_it(300);
-  after++;
-}
-KEPT static void leak_there(void) {
-  hide = allocate_it(20);
-  after++;
-}
-
-static int leak(void *unused) {
-  (void)unused;
-  volatile unsigned three = 3, five = 5; /* one call each, whatever the compiler thinks of loops */
-  for (unsigned i = 0; i < three; i++) leak_here();
-  for (unsigned i = 0; i < five; i++) leak_there();
-  hide = allocate_it((size_t)3 << 20);
-  free_it(allocate_it(64), 64);
-  u64 n = copse_report_leaks();
-  /* And again, the same. */
-  return n == 9 && copse_report_leaks() == 9 ? 0 : 1;
-}
-
-static void test_leaks(void **state) {
-  (void)state;
-  assert_int_equal(in_child_saying(leak, NULL, said, sizeof said), 0);
-  const char *at = said;
-  next_is(&at, "copse: never freed: 3146728 bytes in 9 blocks\n");
-  next_is(&at, "  3145728 bytes in 1 blocks, allocated here:\n");
-  next_frame(&at, "leak");
-  next_is(&at, "  900 bytes in 3 blocks, allocated here:\n");
-  next_frame(&at, "leak_here");
-  next_is(&at, "  100 bytes in 5 blocks, allocated here:\n");
-  next_frame(&at, "leak_there");
-  assert_int_equal(count_of(said, " blocks, allocated here"), 6);
-}
-
-static int no_leak(void *unused) {
-  free_it(allocate_it(64), 64);
-  return unused != NULL || copse_report_leaks() != 0;
-}
-
-static void test_no_leaks(void **state) {
-  (void)state;
-  assert_int_equal(in_child_saying(no_leak, NULL, said, sizeof said), 0);
-  assert_string_equal(said, "");
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_whole_of_it),
@@ -396,8 +306,6 @@ int main(void) {
     cmocka_unit_test(test_nowhere_to_say_it),
     cmocka_unit_test(test_one_line_however_long),
     cmocka_unit_test(test_foreign_address),
-    cmocka_unit_test(test_leaks),
-    cmocka_unit_test(test_no_leaks),
     cmocka_unit_test(test_addresses),
     cmocka_unit_test(test_address_never_handed_out),
     cmocka_unit_test(test_spans),
