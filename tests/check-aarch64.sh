@@ -106,7 +106,7 @@ emulated() {
   rm -rf "$results"
   for limit in 8 64; do
     if [ "$limit" = 8 ]; then programs=$(grep -vE "$large" <<<"$all"); else programs=$(grep -E "$large" <<<"$all"); fi || continue
-    (ulimit -v $((limit << 20)) && run_units "$directory" "$results" qemu-aarch64 "$@" -L /usr/aarch64-linux-gnu)
+    (ulimit -v $((limit << 20)) && export COPSE_TEST_EMULATED=1 && run_units "$directory" "$results" qemu-aarch64 "$@" -L /usr/aarch64-linux-gnu)
   done
 }
 large='/test_(inline|pool_model|pool_trim_busy|span.*|stats|traps)(_instrumented)?$'
