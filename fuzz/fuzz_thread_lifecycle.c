@@ -119,6 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   unsigned spawns = 0, forks = 0;
   start();
   model_clear(&model, 1);
+  /* As copse(7) asks of a program that forks; and no record sets it to 2, for pages would be taken that a child may not copy. */
+  expect(copse_tune_set("huge", 1) == 0);
+  model.forks = true;
   while (op_next(&ops, &op)) {
     struct ops one = {ops.at - OP_BYTES, 1};
     switch (op.kind % KINDS) {

@@ -70,6 +70,8 @@ static void child(struct hand *hand) {
 }
 
 static void one_round(struct hand *hand) {
+  /* As copse(7) asks of a program that forks. */
+  require(copse_tune_set("huge", 1) == 0);
   __atomic_store_n(&over, false, __ATOMIC_RELEASE);
   trims = random_below(&hand->random, 2);
   for (unsigned i = 0; i < MINE; i++) object_make(hand, random_size(&hand->random, i ? 30000 : 3000000), &mine[i]);

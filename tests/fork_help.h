@@ -18,6 +18,12 @@
 
 static inline struct cache *mine(void) { return cache_of_thread(); }
 
+/*
+ * What copse(7) asks of a program that forks: a child ends by SIGBUS where it writes to an explicit huge page and none is left to copy it
+ * to.  Other tests set some aside for a moment.
+ */
+static inline void this_program_forks(void) { CHECK(copse_tune_set("huge", 1) == 0); }
+
 /* Forks; the child does `work` and ends; its status must be 0. */
 static inline void in_child(void (*work)(void)) {
   pid_t pid = fork();

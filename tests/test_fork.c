@@ -351,5 +351,6 @@ int main(void) {
     cmocka_unit_test(handlers_registered_after_ours),
     cmocka_unit_test(handlers_registered_twice),
   };
+  this_program_forks();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

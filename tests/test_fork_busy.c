@@ -95,5 +95,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_hundred_under_load),
   };
+  this_program_forks();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,5 +196,6 @@ int main(void) {
     cmocka_unit_test(while_another_thread_grows),
     cmocka_unit_test(while_another_thread_brings_copse_up),
   };
+  this_program_forks();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

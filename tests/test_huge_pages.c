@@ -226,7 +226,43 @@ static void real_body(void) {
   balance_empty();
 }
 
-static void real(const char *pages, size_t size, long count) {
+/*
+ * What copse(7) says of fork.  With all pages that there are in one span: 24 of them, so the third one of 16 MB has none, or a part.  The
+ * child writes to what the parent wrote.
+ */
+static u64 fork_policy;
+static void forks_body(void) {
+  struct copse_stats stats;
+  char *span[3];
+  CHECK(copse_tune_set("huge", fork_policy) == 0);
+  for (unsigned i = 0; i < 3; i++) {
+    CHECK((span[i] = copse_alloc_aligned(16 * MB, 2 * MB)));
+    memset(span[i], 1, 16 * MB);
+  }
+  copse_stats(&stats);
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    signal(SIGBUS, SIG_DFL); /* a sanitizer has a handler */
+    for (unsigned i = 0; i < 3; i++) memset(span[i], 2, 16 * MB);
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid);
+  if (fork_policy == 2) {
+    if (!stats.huge_2m || vacant_pages(path) > 0) {
+      left_out("somebody else has taken the huge pages, or given some back");
+      return;
+    }
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+  } else {
+    CHECK(stats.huge_2m == 0 && stats.huge_1g == 0);
+    CHECK(status == 0);
+  }
+}
+
+/* Sets `count` pages aside, if that can be had, and does `body`. */
+static void real(const char *pages, size_t size, long count, void (*body)(void)) {
   int lock = setting_lock(pages);
   long surplus = pool_number(pages, "surplus_hugepages"), before = setting_read(pages) - (surplus > 0 ? surplus : 0);
   long vacant = vacant_pages(pages);
@@ -236,7 +272,7 @@ static void real(const char *pages, size_t size, long count) {
   path = pages;
   page = size;
   set_to = before + count;
-  if (set) status = process_status(real_body);
+  if (set) status = process_status(body);
   if (before >= 0) setting_write(pages, before);
   setting_unguard();
   setting_unlock(lock);
@@ -249,12 +285,24 @@ static void real(const char *pages, size_t size, long count) {
 
 static void real_2m(void **state) {
   (void)state;
-  real(PAGES "2048kB/nr_hugepages", 2 * MB, 24);
+  real(PAGES "2048kB/nr_hugepages", 2 * MB, 24, real_body);
 }
 
 static void real_1g(void **state) {
   (void)state;
-  real(PAGES "1048576kB/nr_hugepages", GB, 1);
+  real(PAGES "1048576kB/nr_hugepages", GB, 1, real_body);
+}
+
+static void a_child_of_fork_ends_by_a_signal_where_huge_is_2(void **state) {
+  (void)state;
+  fork_policy = 2;
+  real(PAGES "2048kB/nr_hugepages", 2 * MB, 24, forks_body);
+}
+
+static void a_child_of_fork_writes_where_huge_is_1(void **state) {
+  (void)state;
+  fork_policy = 1;
+  real(PAGES "2048kB/nr_hugepages", 2 * MB, 24, forks_body);
 }
 
 int main(void) {
@@ -265,6 +313,8 @@ int main(void) {
     cmocka_unit_test(a_trim_leaves_nothing_of_transparent_huge_pages),
     cmocka_unit_test(real_2m),
     cmocka_unit_test(real_1g),
+    cmocka_unit_test(a_child_of_fork_ends_by_a_signal_where_huge_is_2),
+    cmocka_unit_test(a_child_of_fork_writes_where_huge_is_1),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
