@@ -19,6 +19,7 @@
 #include "region.h"
 #include "tunables.h"
 #include "tune.h"
+#include "under.h"
 #include "vm_faults.h"
 #include <errno.h>
 #include <pthread.h>
@@ -28,17 +29,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(UNDER_VALGRIND)
-#define SLOW_BUILD 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SLOW_BUILD 1
-#endif
-#endif
-#ifndef SLOW_BUILD
-#define SLOW_BUILD 0
-#endif
 
 #define require(x) \
   ((x) ? (void)0 : (fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x), fflush(stderr), abort()))
@@ -99,19 +89,21 @@ static inline bool pool_balanced(struct pool *p, u64 live, u64 cached) {
 /* ---- printed stacks ---- */
 
 /*
- * What stands behind "in FUNCTION " in `said`: the place in the test's program, or, by a tool that knows it, the line.  NULL where
- * neither does.
+ * What stands behind "in FUNCTION " in `said`: the place in the test's program, or, by a tool that knows it, the line, of the test or
+ * of a header of it.  NULL where neither does.
  */
-static inline const char *frame_place(const char *said, const char *function, const char *test) {
-  char name[64], place[64], file[64];
+static inline const char *frame_place(const char *said, const char *function, const char *test, const char *header) {
+  char name[64], place[64], file[64], other[64];
   snprintf(name, sizeof name, " in %s ", function);
   snprintf(place, sizeof place, "(%s_instrumented+0x", test);
-  snprintf(file, sizeof file, "/%s.", test); /* or its header */
+  snprintf(file, sizeof file, "/%s.c:", test);
+  snprintf(other, sizeof other, "/%s.h:", header);
   const char *at = strstr(said, name);
   if (!at) return NULL;
   at += strlen(name);
-  const char *line = strstr(at, file), *end = strchr(at, '\n');
-  return strncmp(at, place, strlen(place)) == 0 || (line && end && line < end) ? at : NULL;
+  const char *line = strstr(at, file), *in_header = strstr(at, other), *end = strchr(at, '\n');
+  if (strncmp(at, place, strlen(place)) == 0) return at;
+  return end && ((line && line < end) || (in_header && in_header < end)) ? at : NULL;
 }
 
 /* ---- another process ---- */

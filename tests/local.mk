@@ -203,7 +203,7 @@ installcheck-local:
 copse_test_headers = tests/tap.sh tests/cmocka-tap.sh tests/core.h tests/pool_help.h tests/vm_faults.h \
   tests/vm_faults.c tests/process.h tests/random.h tests/balance.h tests/child.h tests/span_help.h tests/worker.h \
   tests/pool_trim_help.h tests/beneath.h \
-  tests/cache_help.h tests/report_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/setting.h \
+  tests/cache_help.h tests/report_help.h tests/fork_help.h tests/huge_pool.h tests/resident.h tests/under.h tests/setting.h \
   tests/walk_help.h tests/check-walk-faults.sh tests/map_sums.awk tests/map_pixels.py tests/check-map-browser.sh
 
 copse_unit_programs = $(copse_unit_tests) $(copse_unit_tests:=_instrumented)

@@ -45,8 +45,7 @@ static inline void next_is(const char **at, const char *text) {
 }
 
 static inline void next_frame(const char **at, const char *function) {
-  const char *found = frame_place(*at, function, THIS_TEST);
-  if (!found) found = frame_place(*at, function, "report_help");
+  const char *found = frame_place(*at, function, THIS_TEST, "report_help");
   if (!found) fail_msg("no frame of %s in: %s", function, *at);
   *at = found;
 }

@@ -372,7 +372,7 @@ static void test_threads(void **state) {
     unsigned class = class_of_size(sizes[i]);
     u64 live = 0;
     for (unsigned t = 0; t < THREADS; t++) {
-      job[t] = (struct job){class, t + 1, SLOW_BUILD ? 500 : 2000, 0};
+      job[t] = (struct job){class, t + 1, UNDER_SANITIZER ? 500 : 2000, 0};
       assert_int_equal(pthread_create(&thread[t], NULL, work, &job[t]), 0);
     }
     for (unsigned t = 0; t < THREADS; t++) {

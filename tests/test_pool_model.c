@@ -132,7 +132,7 @@ static void against_model(unsigned class, u64 seed, unsigned most, unsigned roun
 
 static void test_against_model(void **state) {
   (void)state;
-  const unsigned rounds = SLOW_BUILD ? 300 : 1500;
+  const unsigned rounds = UNDER_SANITIZER ? 300 : 1500;
   against_model(class_of_size(16), 11, 3000, rounds);
   against_model(class_of_size(112), 12, 3000, rounds);
   against_model(class_of_size(640), 13, 6000, rounds);
@@ -140,7 +140,7 @@ static void test_against_model(void **state) {
 
 static void test_slotwise_against_model(void **state) {
   (void)state;
-  const unsigned rounds = SLOW_BUILD ? 300 : 1500;
+  const unsigned rounds = UNDER_SANITIZER ? 300 : 1500;
   against_model(class_of_size(4096), 21, 2000, rounds);
   against_model(class_of_size(7168), 22, 1500, rounds);
   against_model(class_of_size(1 * MB), 23, 300, rounds / 3);

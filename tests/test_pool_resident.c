@@ -219,9 +219,8 @@ static void test_with_a_cooldown(void **state) {
   for (unsigned i = 0; i < sizeof found / sizeof *found; i++) once(found[i].seed, found[i].class, found[i].page, false);
 }
 
-/* An emulator notes each page that was ever reserved (tests/check-aarch64.sh): all seeds take a quarter of an hour, one seconds. */
 static void at_random(bool huge) {
-  u64 seeds = SLOW_BUILD || getenv("COPSE_TEST_EMULATED") ? 1 : 12;
+  u64 seeds = UNDER_SANITIZER || emulated() ? 1 : 12;
   for (u64 seed = 1; seed <= seeds; seed++)
     for (unsigned class = 0; class < CLASSES; class++)
       for (size_t page = 4096; page <= 65536; page *= 4) once(seed * 1000 + class * 10 + (page >> 14), class, page, huge);

@@ -286,7 +286,7 @@ static void test_at_random(void **state) {
   const unsigned sizes[] = {16, 48, 112, 256, 640, 1792, 4096, 7168, 16384, 81920, 1048576};
   for (size_t page = 4096; page <= 65536; page *= 4)
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
-      at_random(class_of_size(sizes[i]), page, SLOW_BUILD ? 50 : 400);
+      at_random(class_of_size(sizes[i]), page, UNDER_SANITIZER ? 50 : 400);
 }
 
 /* ---- bounds ---- */
@@ -339,7 +339,7 @@ static u64 mutations;
 
 static void *trimmer(void *argument) {
   u64 bytes = 0;
-  const unsigned rounds = SLOW_BUILD ? 200 : 1000;
+  const unsigned rounds = UNDER_SANITIZER ? 200 : 1000;
   for (unsigned i = 0; i < rounds || (!bytes && load_relaxed(&mutations) < 1000000); i++) {
     bytes += copse_pool_trim(argument, i % 3);
     if (!bytes) sched_yield();

@@ -255,12 +255,14 @@ static void all_gone(unsigned size, u64 seed, unsigned time) {
   assert_int_equal(trim_calls(0), 0);
 }
 
+static u64 seeds(void) { return emulated() ? 1 : UNDER_SANITIZER ? 4 : 40; }
+
 /* Whatever was freed and given back before, in whatever order and with whatever cooldown: when all is free, all of it goes. */
 static void test_all_goes_at_last(void **state) {
   (void)state;
   const unsigned sizes[] = {16, 48, 80, 112, 224, 240, 448, 1792, 2560, 3584, 5120};
   for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
-    for (u64 seed = 1; seed <= (SLOW_BUILD ? 4 : 40); seed++) {
+    for (u64 seed = 1; seed <= seeds(); seed++) {
       begin(class_of_size(sizes[i]));
       copse_tunables.huge = 0;
       copse_tunables.growth_min = copse_tunables.growth_max = 4096; /* it grows by pages, and so often */
@@ -302,7 +304,7 @@ static void test_all_goes_though_two_trim(void **state) {
   (void)state;
   const unsigned sizes[] = {16, 48, 80, 112, 224, 240, 448, 1024, 1792, 2560, 3584, 4096, 5120, 7168};
   for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
-    for (u64 seed = 1; seed <= (SLOW_BUILD ? 4 : 40); seed++) {
+    for (u64 seed = 1; seed <= seeds(); seed++) {
       begin(class_of_size(sizes[i]));
       copse_tunables.huge = 0;
       copse_tunables.growth_min = copse_tunables.growth_max = 4096;

@@ -155,7 +155,7 @@ static void *hammer(void *argument) {
     pocket[have] = &bundles[(me - 1) * POCKET + i];
     owner[index_of(pocket[have++])] = me;
   }
-  for (unsigned round = 0; round < (SLOW_BUILD ? 30000u : 200000u); round++) {
+  for (unsigned round = 0; round < (UNDER_SANITIZER ? 30000u : 200000u); round++) {
     unsigned some = 1 + (unsigned)random_below(&random, 3);
     if (random_below(&random, 2)) {
       while (some-- && have) {

@@ -298,9 +298,9 @@ static void test_printed(void **state) {
   assert_int_equal(in_child_saying(print_it, &stack, said, sizeof said), 0);
   assert_memory_equal(said, "    #0 0x", 9);
   char *second = strstr(said, "\n    #1 0x");
-  assert_non_null(frame_place(said, "middle", "test_stack"));
+  assert_non_null(frame_place(said, "middle", "test_stack", "core"));
   assert_non_null(second);
-  assert_non_null(frame_place(second, "outermost", "test_stack"));
+  assert_non_null(frame_place(second, "outermost", "test_stack", "core"));
   assert_non_null(strstr(second, "\n    #2 0x"));
   assert_non_null(strstr(second, "\n    (no stack was kept)\n"));
 }
