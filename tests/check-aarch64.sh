@@ -109,7 +109,7 @@ emulated() {
     (ulimit -v $((limit << 20)) && export COPSE_TEST_EMULATED=1 && run_units "$directory" "$results" qemu-aarch64 "$@" -L /usr/aarch64-linux-gnu)
   done
 }
-large='/test_(inline|pool_model|pool_trim_busy|span.*|stats|traps)(_instrumented)?$'
+large='/test_(inline|pool_model|pool_trim_busy|pool_trim_parts|span.*|stats|traps)(_instrumented)?$'
 export unit_limit=600
 for pass in "${passes[@]}"; do
   cpu=max march=armv8-a+lse build=aarch64-lse programs=$whole

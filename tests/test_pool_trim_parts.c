@@ -255,7 +255,7 @@ static void all_gone(unsigned size, u64 seed, unsigned time) {
   assert_int_equal(trim_calls(0), 0);
 }
 
-static u64 seeds(void) { return emulated() ? 1 : UNDER_SANITIZER ? 4 : 40; }
+static u64 seeds(void) { return UNDER_SANITIZER ? 4 : 40; }
 
 /* Whatever was freed and given back before, in whatever order and with whatever cooldown: when all is free, all of it goes. */
 static void test_all_goes_at_last(void **state) {
