@@ -97,7 +97,7 @@ static int not_renewed(void) {
   CHECK(!copse_span_alloc(3 * MB, 1, false));
   vm_faults.refuse = NULL;
   CHECK(copse_span_valid() && copse_vm_counters.committed == 0);
-  u64 given = (UNDER_SANITIZER ? 1 : 2) * MB; /* 2 MB, but for what a sanitizer takes to read that */
+  u64 given = (UNDER_SANITIZER || emulated() ? 1 : 2) * MB; /* 2 MB, but for what a sanitizer or an emulator takes meanwhile */
   if (now > given) CHECK(own_status("VmData") + given <= now);
   CHECK((a = copse_span_alloc(3 * MB, 1, true)) && zeros(a, 3 * MB) && copse_span_free(a) && span_idle());
   /* What had access in front of it loses it with the rest, and is known to have none. */
