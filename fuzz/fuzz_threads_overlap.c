@@ -135,12 +135,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (unsigned i = 0; i < PLACES; i++) {
     if (busy[i] != 2) continue;
     busy[i] = 0;
-    /* Some model has room: each keeps less than it may. */
-    for (unsigned k = 0; k < CREW; k++)
-      if (models[k].count < MODEL_MOST) {
-        model_adopt(&models[k], &places[i]);
-        break;
-      }
+    unsigned k = 0;
+    while (k < CREW - 1 && models[k].count == MODEL_MOST) k++;
+    /* Where no model has room for one more, one makes some. */
+    if (models[k].count == MODEL_MOST) api_free_one(&models[k], 0, 1);
+    model_adopt(&models[k], &places[i]);
   }
   /* No two threads have the same memory. */
   for (unsigned i = 0; i < CREW; i++)
