@@ -59,10 +59,13 @@ struct text {
 
 /* false: refused, with errno. */
 static bool flush(struct text *t) {
-  copse_annotate_enter();
-  copse_annotate_written(t->bytes, t->used); /* what is known of the stack may be another frame's */
+  bool known = copse_started(); /* before, another thread may be looking for tools */
+  if (known) {
+    copse_annotate_enter();
+    copse_annotate_written(t->bytes, t->used); /* what is known of the stack may be another frame's */
+  }
   bool whole = copse_say(t->fd, t->bytes, t->used);
-  copse_annotate_leave();
+  if (known) copse_annotate_leave();
   t->used = 0;
   return whole;
 }
