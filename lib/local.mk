@@ -70,9 +70,11 @@ lib_LTLIBRARIES += lib/libcopse-malloc.la lib/libcopse-malloc-instrumented.la
 copse_dropin_cppflags = $(AM_CPPFLAGS) -DCOPSE_DROPIN
 # -shared: libtool compiles each object once.
 # initfirst: its handlers of fork are registered before those of other libraries, and so take its locks behind theirs.
+# tests/coverage.sh builds without, for what runs before all else of the process runs before the counters do.
+copse_initfirst = -Wl,-z,initfirst
 copse_dropin_cflags = $(AM_CFLAGS) -fno-builtin -shared
 copse_dropin_ldflags = $(AM_LDFLAGS) -avoid-version -no-undefined -shared \
-  $(copse_shared_ldflags) -Wl,-z,initfirst -Wl,--version-script=$(top_srcdir)/lib/copse-malloc.map
+  $(copse_shared_ldflags) $(copse_initfirst) -Wl,--version-script=$(top_srcdir)/lib/copse-malloc.map
 lib_libcopse_malloc_la_SOURCES = $(copse_dropin_sources)
 lib_libcopse_malloc_la_CPPFLAGS = $(copse_dropin_cppflags)
 lib_libcopse_malloc_la_CFLAGS = $(copse_dropin_cflags)

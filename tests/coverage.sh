@@ -19,13 +19,12 @@ counted="-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-rel
 # libtool puts libc before the counters' runtime in a library of C++: atexit, which libc has as an object, is asked for early.
 "${top_srcdir:?}/configure" -q CC=clang CXX=clang++ CFLAGS="-O1 -g $counted" CXXFLAGS="-O1 -g" LDFLAGS="-fprofile-instr-generate -Wl,-u,atexit"
 # What runs before all else of the process runs before the counters do, and is not seen.
-sed -i 's/ -Wl,-z,initfirst//' Makefile
-make -s -j"$(nproc)" >make.log 2>&1
+make -s -j"$(nproc)" copse_initfirst= >make.log 2>&1
 # Not those that look at the sources, the objects, or build programs of their own.
 # shellcheck disable=SC2016 # make expands it
 tests=$(printf 'include Makefile\nprint-tests:\n\t@echo $(TESTS)\n' | make -s -f - print-tests | tr ' ' '\n' |
   grep -v -e '/check-[^/]*$' -e '^bench/' | tr '\n' ' ')
-LLVM_PROFILE_FILE=$out/profile/%c%m.profraw DEATH_COLUMNS=plain make -s -j"$(nproc)" check \
+LLVM_PROFILE_FILE=$out/profile/%c%m.profraw DEATH_COLUMNS=plain make -s -j"$(nproc)" check copse_initfirst= \
   TESTS="$tests tests/check-cxx.sh fuzz/check-replay.sh" >check.log 2>&1 || true
 grep '^# [A-Z]*:' check.log || { tail -n 20 check.log && exit 1; }
 "$profdata" merge -sparse profile/*.profraw -o all.profdata
