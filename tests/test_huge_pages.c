@@ -231,20 +231,23 @@ static void real_body(void) {
  * child writes to what the parent wrote.
  */
 static u64 fork_policy;
+static void write_pages(volatile char *p, size_t length, char with) {
+  for (size_t at = 0; at < length; at += 4096) p[at] = with;
+}
 static void forks_body(void) {
   struct copse_stats stats;
   char *span[3];
   CHECK(copse_tune_set("huge", fork_policy) == 0);
   for (unsigned i = 0; i < 3; i++) {
     CHECK((span[i] = copse_alloc_aligned(16 * MB, 2 * MB)));
-    memset(span[i], 1, 16 * MB);
+    write_pages(span[i], 16 * MB, 1);
   }
   copse_stats(&stats);
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
     signal(SIGBUS, SIG_DFL); /* a sanitizer has a handler */
-    for (unsigned i = 0; i < 3; i++) memset(span[i], 2, 16 * MB);
+    for (unsigned i = 0; i < 3; i++) write_pages(span[i], 16 * MB, 2);
     _exit(0);
   }
   int status;
