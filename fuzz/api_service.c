@@ -34,7 +34,6 @@ void api_tune(struct model *m, const struct op *op) {
   unsigned older = sizeof choices / sizeof *choices - 1, which = op->which >= 248 ? older : op->which % older;
   uint64_t value = choices[which].values[op->more % 6], before = 0, after = 0;
   const char *name = choices[which].name;
-  if (m->forks && strcmp(name, "huge") == 0 && value == 2) value = 1;
   errno = 77;
   int known = copse_tune_get(name, &before), error = copse_tune_set(name, value);
   expect(known == 0 || known == ENOENT);

@@ -28,7 +28,6 @@ struct model {
   uint64_t seed;  /* of the last one */
   bool may_fail;  /* memory may be refused */
   bool crowded;   /* other threads are at work: figures change while they are looked at */
-  bool forks;     /* the process forks: explicit huge pages are not asked for */
 };
 
 /* Empty, its seeds beginning at some number that is no other model's. */
