@@ -2,8 +2,8 @@
 /* Pages of 1 GB, then of 2 MB, then the system's own, in that order: as requests of the library find them, with a system that
  * pretends, and with the real one where root can set huge pages aside. */
 #include "balance.h"
+#include "huge_pool.h"
 #include "resident.h"
-#include "setting.h"
 #include "vm_faults.h"
 #include "beneath.h"
 #include <string.h>
@@ -172,23 +172,12 @@ FRESH(a_trim_leaves_nothing_of_transparent_huge_pages) {
 
 /* ---- for real ---- */
 
-#define PAGES "/sys/kernel/mm/hugepages/hugepages-"
-
-static const char *path;
+static const char *pool; /* as huge_pool.h names it */
 static size_t page, served;
 static long set_to;
 
-/* A number beside that of the pages. */
-static long pool_number(const char *pages, const char *name) {
-  char beside[128];
-  snprintf(beside, sizeof beside, "%.*s%s", (int)(strrchr(pages, '/') + 1 - pages), pages, name);
-  return setting_read(beside);
-}
-
 /* Pages that are neither used nor promised to a mapping. */
-static long vacant_pages(const char *pages) {
-  return pool_number(pages, "free_hugepages") - pool_number(pages, "resv_hugepages");
-}
+static long vacant_pages(void) { return huge_pool_get(pool, "free_hugepages") - huge_pool_get(pool, "resv_hugepages"); }
 
 /* Bytes of explicit huge pages in this process. */
 static size_t huge_of_process(void) {
@@ -215,7 +204,7 @@ static void real_body(void) {
   size_t touched = huge_of_process();
   figure(page == GB ? "1 GB pages for real" : "2 MB pages for real", "%zu MB by copse's count, %zu MB touched by the system's",
          served / MB, touched / MB);
-  if (!served && (setting_read(path) != set_to || vacant_pages(path) * (long)page < (long)bytes)) {
+  if (!served && (huge_pool_get(pool, "nr_hugepages") != set_to || vacant_pages() * (long)page < (long)bytes)) {
     left_out("somebody else has taken the huge pages");
     return;
   }
@@ -253,7 +242,7 @@ static void forks_body(void) {
   int status;
   CHECK(waitpid(pid, &status, 0) == pid);
   if (fork_policy == 2) {
-    if (!stats.huge_2m || vacant_pages(path) > 0) {
+    if (!stats.huge_2m || vacant_pages() > 0) {
       left_out("somebody else has taken the huge pages, or given some back");
       return;
     }
@@ -265,47 +254,40 @@ static void forks_body(void) {
 }
 
 /* Sets `count` pages aside, if that can be had, and does `body`. */
-static void real(const char *pages, size_t size, long count, void (*body)(void)) {
-  int lock = setting_lock(pages);
-  long surplus = pool_number(pages, "surplus_hugepages"), before = setting_read(pages) - (surplus > 0 ? surplus : 0);
-  long vacant = vacant_pages(pages);
-  if (before >= 0) setting_guard(pages, before);
-  bool set = before >= 0 && setting_write(pages, before + count) && vacant_pages(pages) >= vacant + count;
-  int status = 0;
-  path = pages;
-  page = size;
-  set_to = before + count;
-  if (set) status = process_status(body);
-  if (before >= 0) setting_write(pages, before);
-  setting_unguard();
-  setting_unlock(lock);
-  if (!set) {
+static void real(const char *name, size_t size, long count, void (*body)(void)) {
+  if (!huge_pool_grow(name, count)) {
     left_out("such a page cannot be set aside here");
     return;
   }
+  pool = name;
+  page = size;
+  set_to = huge_pool_held.before + count;
+  int status = process_status(body);
+  bool back = huge_pool_shrink(name);
   assert_int_equal(status, 0);
+  assert_true(back);
 }
 
 static void real_2m(void **state) {
   (void)state;
-  real(PAGES "2048kB/nr_hugepages", 2 * MB, 24, real_body);
+  real("2048kB", 2 * MB, 24, real_body);
 }
 
 static void real_1g(void **state) {
   (void)state;
-  real(PAGES "1048576kB/nr_hugepages", GB, 1, real_body);
+  real("1048576kB", GB, 1, real_body);
 }
 
 static void a_child_of_fork_ends_by_a_signal_where_huge_is_2(void **state) {
   (void)state;
   fork_policy = 2;
-  real(PAGES "2048kB/nr_hugepages", 2 * MB, 24, forks_body);
+  real("2048kB", 2 * MB, 24, forks_body);
 }
 
 static void a_child_of_fork_writes_where_huge_is_1(void **state) {
   (void)state;
   fork_policy = 1;
-  real(PAGES "2048kB/nr_hugepages", 2 * MB, 24, forks_body);
+  real("2048kB", 2 * MB, 24, forks_body);
 }
 
 int main(void) {
