@@ -38,7 +38,7 @@ static size_t address_space(void) {
 }
 
 static void one_round(struct hand *hand) {
-  if (STRESS_ASAN || COMPILED_WITH_TSAN) stress_skip_all("a sanitizer's own address space is beyond any limit");
+  if (UNDER_SANITIZER) stress_skip_all("a sanitizer's own address space is beyond any limit");
   static const size_t sizes[] = {30000, 200000, 1500000};
   largest = sizes[random_below(&hand->random, 3)];
   /* The least that copse starts in is 128 MB, and for its records the instrumented library wants more. */

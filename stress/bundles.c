@@ -49,7 +49,7 @@ static void work(struct hand *hand) {
       mine[n++] = &bundle[i];
     }
   uint64_t made = hand->made, freed = hand->freed, before = hand->refused;
-  for (unsigned i = 0; i < STRESS_LESS(STEPS); i++) {
+  for (unsigned i = 0; i < LESS(STEPS); i++) {
     if (random_below(&hand->random, 2) && n) push(hand, mine, &n);
     else pop(hand, mine, &n);
     require(recycler_count(&recycler) <= cap);

@@ -106,7 +106,7 @@ static int in_group(struct hand *hand, void (*body)(struct hand *)) {
 }
 
 static void one_round(struct hand *hand) {
-  if (STRESS_ASAN || COMPILED_WITH_TSAN) stress_skip_all("a sanitizer's shadow counts, too");
+  if (UNDER_SANITIZER) stress_skip_all("a sanitizer's shadow counts, too");
   if (!group_make()) {
     if (folder[0]) rmdir(folder);
     stress_skip_all("no control group with a limit of memory can be made below this process's");

@@ -19,7 +19,7 @@ static void work(struct hand *hand) {
 
 static void one_round(struct hand *hand) {
   struct copse_stats stats;
-  unsigned waves = STRESS_LESS(WAVES);
+  unsigned waves = LESS(WAVES);
   for (unsigned i = 0; i < waves; i++) {
     crew(AT_ONCE, work, NULL);
     if (random_below(&hand->random, 8) == 0) copse_trim();

@@ -16,7 +16,7 @@ static bool refuse(const struct vm_record *call) {
 }
 
 static void work(struct hand *hand) {
-  for (unsigned i = 0; i < STRESS_LESS(STEPS); i++) {
+  for (unsigned i = 0; i < LESS(STEPS); i++) {
     struct object o = {0};
     size_t most = random_below(&hand->random, 50) ? 300000 : 5000000;
     if (random_below(&hand->random, 9) < 5) object_make(hand, most < 300001 ? random_size(&hand->random, most) : random_below(&hand->random, most), &o);

@@ -76,7 +76,7 @@ static void one_round(struct hand *hand) {
   trims = random_below(&hand->random, 2);
   for (unsigned i = 0; i < MINE; i++) object_make(hand, random_size(&hand->random, i ? 30000 : 3000000), &mine[i]);
   crew_start(WORKERS, work, NULL);
-  for (unsigned k = 0; k < STRESS_LESS(FORKS); k++) {
+  for (unsigned k = 0; k < LESS(FORKS); k++) {
     usleep((useconds_t)random_below(&hand->random, 1500));
     pid_t pid = fork();
     require(pid >= 0);

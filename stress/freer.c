@@ -9,7 +9,7 @@ static unsigned left;
 static void work(struct hand *hand) {
   struct batch b;
   if (hand->number <= ALLOCATORS) {
-    for (unsigned i = 0; i < STRESS_LESS(BATCHES); i++) {
+    for (unsigned i = 0; i < LESS(BATCHES); i++) {
       batch_make(hand, &b, BATCH, random_below(&hand->random, 30) ? 300 : 70000);
       queue_put(&queue, &b);
     }

@@ -18,7 +18,7 @@ static void work(struct hand *hand) {
     }
     return;
   }
-  for (unsigned i = 0; i < STRESS_LESS(BURSTS); i++) {
+  for (unsigned i = 0; i < LESS(BURSTS); i++) {
     size_t size = sizes[random_below(&hand->random, sizeof sizes / sizeof *sizes)];
     unsigned n = 1 + (unsigned)random_below(&hand->random, size > 4096 ? BURST / 8 : BURST);
     for (unsigned k = 0; k < n; k++) object_make(hand, size, &burst[k]);

@@ -24,7 +24,7 @@ static void work(struct hand *hand) {
   size_t size = (size_t)1024 << random_below(&hand->random, 6);
   unsigned n = BULK / 2 + (unsigned)random_below(&hand->random, BULK / 2);
   for (unsigned i = 0; i < n; i++) object_make(hand, size, &bulk[i]);
-  for (unsigned i = 0; i < STRESS_LESS(STEPS); i++) {
+  for (unsigned i = 0; i < LESS(STEPS); i++) {
     struct object o = {0};
     if (random_below(&hand->random, 2)) object_make(hand, random_size(&hand->random, i % 100 ? 200000 : 6000000), &o);
     o = shelf_swap(&shelf, (unsigned)random_below(&hand->random, SHELF), o);

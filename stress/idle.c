@@ -14,7 +14,7 @@ static struct shelf shelf = SHELF_INITIALIZER;
 
 static void work(struct hand *hand) {
   struct sched_param parameter = {0};
-  unsigned steps = STRESS_LESS(STEPS);
+  unsigned steps = LESS(STEPS);
   bool idle = hand->number <= IDLE, real_time = hand->number > IDLE + NORMAL;
   if (idle) {
     if (sched_setscheduler(0, SCHED_IDLE, &parameter) != 0) stress_skip("SCHED_IDLE", strerror(errno));

@@ -38,7 +38,7 @@ static size_t locked_kb(void) {
 static void one_round(struct hand *hand) {
   enum { BULK = 1200 };
   static struct object bulk[BULK];
-  if (STRESS_ASAN || COMPILED_WITH_TSAN) stress_skip_all("a sanitizer takes mlockall for nothing");
+  if (UNDER_SANITIZER) stress_skip_all("a sanitizer takes mlockall for nothing");
   /* As the manual page says: the address space that is reserved would count as locked. */
   require(copse_tune_set("reserve", (uint64_t)1 << 30) == 0 && copse_tune_set("growth_max", 1 << 20) == 0);
   require(copse_tune_set("arenas", 1) == 0);

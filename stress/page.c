@@ -30,7 +30,7 @@ static void work(struct hand *hand) {
     }
     return;
   }
-  for (unsigned i = 0; i < STRESS_LESS(STEPS); i++) {
+  for (unsigned i = 0; i < LESS(STEPS); i++) {
     struct object o = {0};
     if (random_below(&hand->random, 9) < 5) object_make(hand, random_size(&hand->random, i % 300 ? 150000 : 3000000), &o);
     if (o.p && random_below(&hand->random, 16) == 0) object_resize(hand, &o, 1 + random_below(&hand->random, 2 * o.size));

@@ -13,7 +13,7 @@ static void work(struct hand *hand) {
   unsigned pair = (hand->number - 1) / 2;
   struct batch b;
   if (hand->number % 2) {
-    for (unsigned i = 0; i < STRESS_LESS(BATCHES); i++) {
+    for (unsigned i = 0; i < LESS(BATCHES); i++) {
       batch_make(hand, &b, 1 + (unsigned)random_below(&hand->random, BATCH), 4000);
       queue_put(queue_of(pair), &b);
     }

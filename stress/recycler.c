@@ -13,7 +13,7 @@ static void work(struct hand *hand) {
   struct object o;
   /* Some only take, some only give, for a while: then bundles go through the recycler. */
   unsigned begin = (unsigned)random_below(&hand->random, SHELF);
-  for (unsigned i = 0; i < STRESS_LESS(STEPS); i++) {
+  for (unsigned i = 0; i < LESS(STEPS); i++) {
     unsigned at = (begin + i * 7) % SHELF;
     if ((i / 256 + hand->number) % 2) {
       object_make(hand, sizes[random_below(&hand->random, sizes_used)], &o);

@@ -10,7 +10,7 @@ static void work(struct hand *hand) {
   unsigned me = hand->number - 1;
   struct batch b;
   batch_make(hand, &b, BATCH, 9000);
-  for (unsigned turn = 0; turn < STRESS_LESS(TURNS); turn++) {
+  for (unsigned turn = 0; turn < LESS(TURNS); turn++) {
     queue_put(&queue[(me + 1) % THREADS], &b);
     require(queue_get(&queue[me], &b));
     b.alike = false;

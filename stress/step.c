@@ -134,7 +134,7 @@ static void one_round(struct hand *hand) {
   unsigned visits = 2 + (unsigned)(stress_state.seconds / 4), hold = 0, longest = 0;
   uint64_t instructions = 0, stops = 0;
   (void)hand;
-  if (COMPILED_WITH_TSAN || STRESS_ASAN) stress_skip_all("a sanitizer's runtime has locks of its own, which are not looked at");
+  if (UNDER_SANITIZER) stress_skip_all("a sanitizer's runtime has locks of its own, which are not looked at");
   few = mmap(NULL, sizeof *few, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   require(few != MAP_FAILED);
   tracer_start(&t, ARENAS, setup, paths);

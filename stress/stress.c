@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-struct state stress_state = {.seed = 1, .seconds = 1, .limit = COMPILED_WITH_TSAN || STRESS_ASAN ? 180 : 90};
+struct state stress_state = {.seed = 1, .seconds = 1, .limit = UNDER_SANITIZER ? 180 : 90};
 
 static const char *base_name(const char *path) {
   const char *slash = strrchr(path, '/');

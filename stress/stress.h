@@ -15,19 +15,7 @@
 #include "copse.h"
 #include "base.h"
 #include "random.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define STRESS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define STRESS_ASAN 1
-#endif
-#endif
-#ifndef STRESS_ASAN
-#define STRESS_ASAN 0
-#endif
-/* What a round does less of where each access costs ten. */
-#define STRESS_LESS(n) (STRESS_ASAN || COMPILED_WITH_TSAN ? ((n) + 9) / 10 : (n))
+#include "under.h"
 
 struct hand;
 

@@ -19,7 +19,7 @@ static void work(struct hand *hand) {
     }
     return;
   }
-  for (unsigned i = 0; i < STRESS_LESS(STEPS); i++) {
+  for (unsigned i = 0; i < LESS(STEPS); i++) {
     struct object o = {0};
     if (random_below(&hand->random, 9) < 5) object_make(hand, few ? 48 + 16 * (i & 1) : random_size(&hand->random, 200000), &o);
     o = shelf_swap(&shelf, (unsigned)random_below(&hand->random, SHELF), o);

@@ -19,8 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a test does less of where each access costs ten, or fifty. */
-#define LESS(n) (UNDER_VALGRIND ? ((n) + 49) / 50 : UNDER_SANITIZER ? ((n) + 9) / 10 : (n))
 
 /* Seconds after which a child that hangs is ended. */
 enum { PROCESS_LIMIT = UNDER_VALGRIND ? 280 : 120 };

@@ -7,14 +7,6 @@
 #include "annotate.h"
 #include "check.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define REAL_TOOL 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define REAL_TOOL 1
-#endif
-#endif
-
 #if !INSTRUMENTED
 
 static void test_release_has_none_of_it(void **state) {
@@ -32,7 +24,7 @@ int main(void) {
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
-#elif defined(REAL_TOOL)
+#elif UNDER_ASAN || UNDER_TSAN || UNDER_MSAN
 
 static void test_of_fakes(void **state) {
   (void)state;

@@ -33,6 +33,8 @@
 #define UNDER_VALGRIND 0
 #endif
 #define UNDER_SANITIZER (UNDER_ASAN || UNDER_TSAN || UNDER_MSAN || UNDER_VALGRIND)
+/* What a test does less of where each access costs ten, or fifty. */
+#define LESS(n) (UNDER_VALGRIND ? ((n) + 49) / 50 : UNDER_SANITIZER ? ((n) + 9) / 10 : (n))
 
 /* An emulator notes each page that was ever reserved (tests/check-aarch64.sh), and takes minutes where the processor takes seconds. */
 static inline bool emulated(void) { return getenv("COPSE_TEST_EMULATED") != NULL; }
